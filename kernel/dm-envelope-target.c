@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device-mapper target "envelope": constructor, messages, status, limits.
+ */
+#include <linux/blkdev.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+
+#include "dm-envelope.h"
+
+#define ENVELOPE_SCRATCH_PAGES	1	/* one sector at a time makes progress */
+
+static void envelope_free(struct envelope *env)
+{
+	if (env->workqueue)
+		destroy_workqueue(env->workqueue);
+	mempool_exit(&env->scratch);
+	envelope_bounce_exit(&env->bounce);
+	free_percpu(env->stats);
+	envelope_xts_exit(&env->xts);
+	crypto_free_shash(env->hmac);
+	key_put(env->key);
+	if (env->dev)
+		dm_put_device(env->ti, env->dev);
+	envelope_keyspec_free(&env->table.key);
+	kfree(env);
+}
+
+static int alloc_ciphers(struct envelope *env, char **error)
+{
+	int r;
+
+	r = envelope_xts_init(&env->xts);
+	if (r) {
+		*error = "The kernel has no xts(aes)";
+		return r;
+	}
+	env->hmac = crypto_alloc_shash("hmac(sha256)", 0, 0);
+	if (IS_ERR(env->hmac)) {
+		r = PTR_ERR(env->hmac);
+		env->hmac = NULL;
+		*error = "The kernel has no hmac(sha256)";
+	}
+	return r;
+}
+
+static int alloc_memory(struct envelope *env, char **error)
+{
+	const char *name = dm_table_device_name(env->ti->table);
+
+	*error = "Out of memory";
+	env->stats = alloc_percpu(struct envelope_stats);
+	if (!env->stats || envelope_bounce_init(&env->bounce) ||
+	    mempool_init_page_pool(&env->scratch, ENVELOPE_SCRATCH_PAGES, 0))
+		return -ENOMEM;
+	/* Unbound: a long read must not hold up the CPU that its interrupt came to. */
+	env->workqueue = alloc_workqueue("envelope/%s", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND,
+					 0, name);
+	if (!env->workqueue)
+		return -ENOMEM;
+	*error = NULL;
+	return 0;
+}
+
+static int open_device(struct envelope *env, char **error)
+{
+	struct dm_target *ti = env->ti;
+	int r;
+
+	if (ti->len & ((1 << env->table.sector_shift) - 1)) {
+		*error = "The length must be a multiple of sector_size";
+		return -EINVAL;
+	}
+	r = dm_get_device(ti, env->table.device, dm_table_get_mode(ti->table), &env->dev);
+	if (r)
+		*error = "The device below cannot be opened";
+	env->table.device = NULL;
+	return r;
+}
+
+static void set_up_target(struct envelope *env)
+{
+	struct dm_target *ti = env->ti;
+
+	ti->per_io_data_size = envelope_io_size(env);
+	ti->num_flush_bios = 1;
+	ti->flush_supported = true;
+	ti->num_discard_bios = env->table.allow_discards ? 1 : 0;
+	ti->limit_swap_bios = true;
+	ti->accounts_remapped_io = true;
+	ti->private = env;
+}
+
+static int envelope_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct envelope *env = kzalloc(sizeof(*env), GFP_KERNEL);
+	int r;
+
+	if (!env) {
+		ti->error = "Out of memory";
+		return -ENOMEM;
+	}
+	env->ti = ti;
+	r = envelope_table_parse(&env->table, argc, argv, &ti->error);
+	if (!r)
+		r = open_device(env, &ti->error);
+	if (!r)
+		r = alloc_ciphers(env, &ti->error);
+	if (!r)
+		r = alloc_memory(env, &ti->error);
+	if (!r)
+		r = envelope_key_set(env, &env->table.key, &ti->error);
+	if (r) {
+		envelope_free(env);
+		return r;
+	}
+	set_up_target(env);
+	return 0;
+}
+
+static void envelope_dtr(struct dm_target *ti)
+{
+	envelope_free(ti->private);
+}
+
+static struct envelope_stats sum_stats(const struct envelope *env)
+{
+	struct envelope_stats sum = {};
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct envelope_stats *one = per_cpu_ptr(env->stats, cpu);
+
+		sum.reads += one->reads;
+		sum.writes += one->writes;
+		sum.discards += one->discards;
+		sum.errors += one->errors;
+	}
+	return sum;
+}
+
+static unsigned int lease_left(const struct envelope *env)
+{
+	time64_t gone = ktime_get_boottime_seconds() - env->leased;
+
+	return gone < env->table.lease ? env->table.lease - gone : 0;
+}
+
+static void status_info(const struct envelope *env, char *result, unsigned int maxlen)
+{
+	struct envelope_stats stats = sum_stats(env);
+	unsigned int sz = 0;
+
+	DMEMIT("%s reason:%s since:%lld", env->state == ENVELOPE_ACTIVE ? "active" : "fenced",
+	       env->reason, env->since);
+	if (env->table.lease)
+		DMEMIT(" lease:%u/%u", env->table.lease, lease_left(env));
+	else
+		DMEMIT(" lease:none");
+	DMEMIT(" key_generation:%u cipher:%s", env->key_generation, envelope_xts_driver(&env->xts));
+	DMEMIT(" reads:%llu writes:%llu discards:%llu errors:%llu", stats.reads, stats.writes,
+	       stats.discards, stats.errors);
+}
+
+static unsigned int count_options(const struct envelope_table *table)
+{
+	return table->allow_discards + table->iv_large_sectors +
+	       (table->sector_size != SECTOR_SIZE) + table->has_key_check + !!table->lease +
+	       (table->on_key_loss != ENVELOPE_ERROR) + !!table->queue_timeout;
+}
+
+static void status_table(const struct envelope *env, char *result, unsigned int maxlen)
+{
+	const struct envelope_table *table = &env->table;
+	unsigned int sz = 0;
+
+	DMEMIT("%s :%u:%s %llu %s %llu", ENVELOPE_CIPHER, table->key.size, table->key.text,
+	       table->iv_offset, env->dev->name, table->start);
+	if (!count_options(table))
+		return;
+	DMEMIT(" %u", count_options(table));
+	if (table->allow_discards)
+		DMEMIT(" allow_discards");
+	if (table->sector_size != SECTOR_SIZE)
+		DMEMIT(" sector_size:%u", table->sector_size);
+	if (table->iv_large_sectors)
+		DMEMIT(" iv_large_sectors");
+	if (table->has_key_check)
+		DMEMIT(" key_check:%*phN", ENVELOPE_CHECK_SIZE, table->key_check);
+	if (table->lease)
+		DMEMIT(" lease:%u", table->lease);
+	if (table->on_key_loss != ENVELOPE_ERROR)
+		DMEMIT(" on_key_loss:%s", envelope_on_key_loss_name(table->on_key_loss));
+	if (table->queue_timeout)
+		DMEMIT(" queue_timeout:%u", table->queue_timeout);
+}
+
+static void status_ima(const struct envelope *env, char *result, unsigned int maxlen)
+{
+	const struct envelope_table *table = &env->table;
+	unsigned int sz = 0;
+
+	DMEMIT_TARGET_NAME_VERSION(env->ti->type);
+	DMEMIT(",allow_discards=%c,iv_large_sectors=%c", table->allow_discards ? 'y' : 'n',
+	       table->iv_large_sectors ? 'y' : 'n');
+	DMEMIT(",sector_size=%u,cipher_string=%s,key_size=%u", table->sector_size, ENVELOPE_CIPHER,
+	       table->key.size);
+	DMEMIT(",iv_offset=%llu,start=%llu", table->iv_offset, table->start);
+	DMEMIT(",lease=%u,on_key_loss=%s,queue_timeout=%u;", table->lease,
+	       envelope_on_key_loss_name(table->on_key_loss), table->queue_timeout);
+}
+
+static void envelope_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
+			    char *result, unsigned int maxlen)
+{
+	switch (type) {
+	case STATUSTYPE_INFO:
+		status_info(ti->private, result, maxlen);
+		break;
+	case STATUSTYPE_TABLE:
+		status_table(ti->private, result, maxlen);
+		break;
+	case STATUSTYPE_IMA:
+		status_ima(ti->private, result, maxlen);
+		break;
+	}
+}
+
+static int message_key_set(struct envelope *env, const char *text)
+{
+	struct envelope_keyspec spec;
+	char *error;
+	int r;
+
+	r = envelope_keyspec_parse(&spec, text, &error);
+	if (!r && spec.size != env->table.key.size) {
+		error = "The key must be of the table's size";
+		envelope_keyspec_free(&spec);
+		r = -EINVAL;
+	}
+	if (!r) {
+		r = envelope_key_set(env, &spec, &error);
+		if (r)
+			envelope_keyspec_free(&spec);
+	}
+	if (r) {
+		DMERR("%s: key set: %s", dm_table_device_name(env->ti->table), error);
+		return r;
+	}
+	swap(env->table.key, spec);
+	envelope_keyspec_free(&spec);
+	return 0;
+}
+
+static int message_key(struct envelope *env, unsigned int argc, char **argv)
+{
+	if (!env->suspended) {
+		DMERR("%s: suspend the device before its key is changed",
+		      dm_table_device_name(env->ti->table));
+		return -EINVAL;
+	}
+	if (argc == 3 && !strcasecmp(argv[1], "set"))
+		return message_key_set(env, argv[2]);
+	if (argc == 2 && !strcasecmp(argv[1], "wipe")) {
+		envelope_key_wipe(env, "wiped");
+		return 0;
+	}
+	DMERR("the messages are: key set :<bytes>:<type>:<description>, key wipe");
+	return -EINVAL;
+}
+
+/*
+ * Messages: key set :<bytes>:<type>:<description>, key wipe (while suspended),
+ * lease renew, on_key_loss error|queue. device-mapper lets one in at a time.
+ */
+static int envelope_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+			    unsigned int maxlen)
+{
+	struct envelope *env = ti->private;
+
+	if (argc >= 2 && !strcasecmp(argv[0], "key"))
+		return message_key(env, argc, argv);
+	if (argc == 2 && !strcasecmp(argv[0], "lease") && !strcasecmp(argv[1], "renew")) {
+		env->leased = ktime_get_boottime_seconds();
+		return 0;
+	}
+	if (argc == 2 && !strcasecmp(argv[0], "on_key_loss"))
+		return envelope_on_key_loss_parse(argv[1], &env->table.on_key_loss);
+	DMERR("unknown message: use key set, key wipe, lease renew or on_key_loss");
+	return -EINVAL;
+}
+
+static void envelope_postsuspend(struct dm_target *ti)
+{
+	struct envelope *env = ti->private;
+
+	env->suspended = true;
+}
+
+static int envelope_preresume(struct dm_target *ti)
+{
+	struct envelope *env = ti->private;
+
+	if (env->state != ENVELOPE_ACTIVE) {
+		DMERR("%s: not resumed: it has no key; give it one with key set",
+		      dm_table_device_name(ti->table));
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+static void envelope_resume(struct dm_target *ti)
+{
+	struct envelope *env = ti->private;
+
+	env->suspended = false;
+}
+
+static int envelope_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn,
+				    void *data)
+{
+	struct envelope *env = ti->private;
+
+	return fn(ti, env->dev, env->table.start, ti->len, data);
+}
+
+static void envelope_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	struct envelope *env = ti->private;
+	unsigned int size = env->table.sector_size;
+
+	limits->logical_block_size = max_t(unsigned int, limits->logical_block_size, size);
+	limits->physical_block_size = max_t(unsigned int, limits->physical_block_size, size);
+	limits->io_min = max_t(unsigned int, limits->io_min, size);
+}
+
+static struct target_type envelope_target = {
+	.name = "envelope",
+	.version = { 1, 0, 0 },
+	.module = THIS_MODULE,
+	.ctr = envelope_ctr,
+	.dtr = envelope_dtr,
+	.map = envelope_map,
+	.status = envelope_status,
+	.message = envelope_message,
+	.postsuspend = envelope_postsuspend,
+	.preresume = envelope_preresume,
+	.resume = envelope_resume,
+	.iterate_devices = envelope_iterate_devices,
+	.io_hints = envelope_io_hints,
+};
+
+static int __init envelope_init(void)
+{
+	int r = envelope_bounce_module_init();
+
+	if (r)
+		return r;
+	r = dm_register_target(&envelope_target);
+	if (r)
+		envelope_bounce_module_exit();
+	return r;
+}
+
+static void __exit envelope_exit(void)
+{
+	dm_unregister_target(&envelope_target);
+	envelope_bounce_module_exit();
+}
+
+module_init(envelope_init);
+module_exit(envelope_exit);
+
+MODULE_DESCRIPTION("device-mapper target for envelope encryption");
+MODULE_LICENSE("GPL");
+MODULE_SOFTDEP("pre: xts hmac sha256 aesni-intel");
