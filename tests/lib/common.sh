@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Shared by the scripts that build and test: where things are, how to say things.
+# Source it after `set -eu`.
+# shellcheck shell=bash
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=$TOP/build
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/dm-envelope
+mkdir -p "$CACHE" "$BUILD"
+
+say() {
+	printf 'dm-envelope: %s\n' "$*" >&2
+}
+
+die() {
+	say "$*"
+	exit 1
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+# hash_of FILE…: a short name for their content
+hash_of() {
+	cat "$@" | sha256sum | cut -c1-16
+}
+
+# cached NAME FUNCTION: where $CACHE/NAME does not exist, run FUNCTION DIRECTORY in a fresh
+# directory and give it that name at the end, whole or not at all. Prints its path.
+cached() {
+	local name=$1 function=$2 temporary
+	(
+		flock 9
+		if [ ! -e "$CACHE/$name" ]; then
+			temporary=$(mktemp -d "$CACHE/.$name.XXXXXX")
+			chmod 755 "$temporary"
+			trap 'rm -rf "$temporary"' EXIT
+			"$function" "$temporary" >&2 </dev/null
+			mv "$temporary" "$CACHE/$name"
+			trap - EXIT
+		fi
+	) 9>"$CACHE/.$name.lock"
+	printf '%s\n' "$CACHE/$name"
+}
