@@ -95,7 +95,7 @@ static char *key_error(int r)
 {
 	switch (r) {
 	case -ENOKEY:
-		return "The key is not in a keyring of this process";
+		return "No such key in a keyring of this process, or it has expired";
 	case -EKEYREVOKED:
 		return "The key is revoked";
 	case -EKEYEXPIRED:

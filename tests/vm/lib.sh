@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# For the tests that run in a VM (*.t): TAP from a shell script. Source it first:
+#
+#   . "$(dirname "$0")/lib.sh"
+#   ok "what is true" command arg…         the command succeeds
+#   not_ok "what is refused" command arg…  it fails
+#   is "what" "$got" "$wanted"             two texts are equal
+#   like "what" "$got" 'a*glob'            a text matches a glob
+#   fails_with 9 "what" command arg…       it fails with this exit status; see $OUTPUT
+#   poll 10 command arg…                   until it succeeds, 10 seconds at most
+#   done_testing                           last
+#
+# What a command prints is shown where its check fails. At the end of a test every mapping,
+# mount and key it made is its own to remove: each test file has a VM to itself.
+# shellcheck shell=bash
+set -u
+export LC_ALL=C
+
+TESTS=0
+FAILED=0
+OUTPUT=''
+
+_report() {
+	local result=$1 what=$2
+	TESTS=$((TESTS + 1))
+	if [ "$result" -eq 0 ]; then
+		echo "ok $TESTS - $what"
+	else
+		FAILED=$((FAILED + 1))
+		echo "not ok $TESTS - $what"
+		[ -z "$OUTPUT" ] || printf '%s\n' "$OUTPUT" | sed 's/^/#   /'
+	fi
+}
+
+ok() {
+	local what=$1 result=0
+	shift
+	OUTPUT=$("$@" 2>&1) || result=$?
+	_report $result "$what"
+}
+
+not_ok() {
+	local what=$1 result=1
+	shift
+	OUTPUT=$("$@" 2>&1) || result=0
+	_report $result "$what"
+}
+
+fails_with() {
+	local wanted=$1 what=$2 status=0
+	shift 2
+	OUTPUT=$("$@" 2>&1) || status=$?
+	[ $status -eq "$wanted" ]
+	_report $? "$what (exit status $status)"
+}
+
+is() {
+	OUTPUT="got:    $2"$'\n'"wanted: $3"
+	[ "$2" = "$3" ]
+	_report $? "$1"
+}
+
+like() {
+	OUTPUT="got:    $2"$'\n'"wanted: $3"
+	# shellcheck disable=SC2053 # a glob is what is wanted
+	[[ $2 == $3 ]]
+	_report $? "$1"
+}
+
+poll() {
+	local end=$(($(date +%s%N) + $1 * 1000000000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$(date +%s%N)" -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+done_testing() {
+	echo "1..$TESTS"
+	[ $FAILED -eq 0 ]
+	exit
+}
+
+# The last lines that the kernel said of device-mapper
+kernel_said() {
+	dmesg | grep 'device-mapper' | grep -v 'ioctl:' | tail -n 3
+}
+
+# key NAME BYTES SEED: a logon key in the session keyring, the same for the same seed
+key() {
+	key_hex "$2" "$3" | python3 -c \
+		'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))' |
+		keyctl padd logon "$1" @s >/dev/null
+}
+
+# key_hex BYTES SEED: the same bytes as hexadecimal digits, as dm-crypt takes them
+key_hex() {
+	printf '%s' "$2" | sha512sum | cut -c1-$(($1 * 2))
+}
+
+# key_check BYTES SEED: the key_check of a table line for that key
+key_check() {
+	python3 - "$1" "$2" <<'PY'
+import hashlib, hmac, sys
+key = hashlib.sha512(sys.argv[2].encode()).digest()[:int(sys.argv[1])]
+print(hmac.digest(key, b"dm-envelope key check v1", "sha256")[:8].hex())
+PY
+}
+
+# The kernel has said nothing that it says when something is badly wrong
+kernel_clean() {
+	! dmesg | grep -E 'BUG|WARNING|Oops|INFO: task|general protection|refcount_t'
+}
