@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker-client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static int exchange(struct op *op, const struct broker_request *request, struct broker_reply *reply,
+		    struct envelope_error *e)
+{
+	ssize_t n;
+
+	if (send(op->broker, request, sizeof(*request), MSG_NOSIGNAL) < 0)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "envelope-keyd's main process is gone");
+	do {
+		n = recv(op->broker, reply, sizeof(*reply), 0);
+	} while (n < 0 && errno == EINTR);
+	if (n != sizeof(*reply))
+		return envelope_fail(e, ENVELOPE_E_FAILED, "envelope-keyd's main process is gone");
+	if (reply->error.code == ENVELOPE_OK)
+		return 0;
+	if (e)
+		*e = reply->error;
+	return -(int)reply->error.code;
+}
+
+static int ask(struct op *op, const struct broker_request *request, struct envelope_error *e)
+{
+	struct broker_reply reply;
+
+	return exchange(op, request, &reply, e);
+}
+
+void broker_alive(struct op *op)
+{
+	struct broker_request request = { .op = BROKER_ALIVE };
+
+	ask(op, &request, NULL);
+}
+
+int broker_lock_disk(struct op *op, const uint64_t disk[2], struct envelope_error *e)
+{
+	struct broker_request request = { .op = BROKER_LOCK_DISK, .disk = { disk[0], disk[1] } };
+
+	return ask(op, &request, e);
+}
+
+int broker_lock_name(struct op *op, const char *name, struct envelope_error *e)
+{
+	struct broker_request request = { .op = BROKER_LOCK_NAME };
+
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	return ask(op, &request, e);
+}
+
+/* What a worker says, in the words of our errors */
+static int worker_error(const struct envelope_worker_reply *reply, struct envelope_error *e)
+{
+	if (reply->code == ENVELOPE_OK)
+		return 0;
+	envelope_fail(e, reply->code, "%s", reply->message);
+	if (*reply->cure)
+		envelope_cure(e, "%s", reply->cure);
+	return -(int)reply->code;
+}
+
+int broker_kek(struct op *op, enum broker_op kind, const char *kek,
+	       const struct envelope_worker_request *worker, struct envelope_worker_reply *reply,
+	       struct envelope_error *e)
+{
+	struct broker_request request = { .op = kind, .worker = *worker };
+	struct broker_reply answer;
+	int r;
+
+	snprintf(request.kek, sizeof(request.kek), "%s", kek);
+	r = exchange(op, &request, &answer, e);
+	if (r)
+		return r;
+	*reply = answer.worker;
+	return worker_error(reply, e);
+}
+
+int broker_unwrap(struct op *op, const struct envelope_share *share, uint8_t *secret,
+		  struct envelope_error *e)
+{
+	struct envelope_worker_request request = { .op = ENVELOPE_WORKER_UNWRAP,
+						   .wrapped_size = share->wrapped_size };
+	struct envelope_worker_reply reply;
+	int r;
+
+	memcpy(request.version, share->version, sizeof(request.version));
+	memcpy(request.algorithm, share->algorithm, sizeof(request.algorithm));
+	memcpy(request.wrapped, share->wrapped, share->wrapped_size);
+	r = broker_kek(op, BROKER_KEK_USE, share->kek, &request, &reply, e);
+	if (!r)
+		memcpy(secret, op->secrets->share, ENVELOPE_SHARE_BYTES);
+	envelope_secret_wipe(op->secrets->share, ENVELOPE_SHARE_BYTES);
+	return r;
+}
+
+static int take_wrapped(const struct envelope_worker_reply *reply, struct envelope_share *share,
+			struct envelope_error *e)
+{
+	if (!reply->wrapped_size || !*reply->version || !*reply->algorithm)
+		return envelope_fail(e, ENVELOPE_E_KEK_UNAVAILABLE,
+				     "the provider of KEK %s wrapped nothing", share->kek);
+	memcpy(share->version, reply->version, sizeof(share->version));
+	memcpy(share->algorithm, reply->algorithm, sizeof(share->algorithm));
+	memcpy(share->wrapped, reply->wrapped, reply->wrapped_size);
+	share->wrapped_size = reply->wrapped_size;
+	return 0;
+}
+
+int broker_wrap(struct op *op, const uint8_t *secret, struct envelope_share *share,
+		struct envelope_error *e)
+{
+	struct envelope_worker_request request = { .op = ENVELOPE_WORKER_WRAP };
+	_cleanup_secret_ uint8_t *back = envelope_secret_alloc(ENVELOPE_SHARE_BYTES);
+	struct envelope_worker_reply reply;
+	int r;
+
+	if (!back)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
+	memcpy(op->secrets->share, secret, ENVELOPE_SHARE_BYTES);
+	r = broker_kek(op, BROKER_KEK_USE, share->kek, &request, &reply, e);
+	envelope_secret_wipe(op->secrets->share, ENVELOPE_SHARE_BYTES);
+	if (!r)
+		r = take_wrapped(&reply, share, e);
+	if (!r)
+		r = broker_unwrap(op, share, back, e);
+	if (!r && !envelope_secret_equal(back, secret, ENVELOPE_SHARE_BYTES))
+		r = envelope_fail(e, ENVELOPE_E_KEK_UNAVAILABLE,
+				  "the provider of KEK %s does not unwrap what it wrapped",
+				  share->kek);
+	return r;
+}
+
+int broker_table(struct op *op, enum broker_op kind, const struct table *table,
+		 const struct broker_opened *opened, const uint8_t *dek, struct envelope_error *e)
+{
+	struct broker_request request = { .op = kind, .table = *table };
+	int r;
+
+	if (opened)
+		request.opened = *opened;
+	if (dek)
+		memcpy(op->secrets->dek, dek, table->key_size);
+	r = ask(op, &request, e);
+	envelope_secret_wipe(op->secrets->dek, sizeof(op->secrets->dek));
+	return r;
+}
+
+void broker_forget(struct op *op, const char *name)
+{
+	struct broker_request request = { .op = BROKER_FORGET };
+
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	ask(op, &request, NULL);
+}
+
+void broker_problem(struct op *op, const struct envelope_error *e)
+{
+	struct broker_request request = { .op = BROKER_PROBLEM, .error = *e };
+
+	ask(op, &request, NULL);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The session's side of broker.h. Each waits for the main process; -code with @e filled. */
+#ifndef KEYD_BROKER_CLIENT_H
+#define KEYD_BROKER_CLIENT_H
+
+#include "op.h"
+
+void broker_alive(struct op *op);
+int broker_lock_disk(struct op *op, const uint64_t disk[2], struct envelope_error *e);
+int broker_lock_name(struct op *op, const char *name, struct envelope_error *e);
+int broker_kek(struct op *op, enum broker_op kind, const char *kek,
+	       const struct envelope_worker_request *request, struct envelope_worker_reply *reply,
+	       struct envelope_error *e);
+
+/**
+ * broker_wrap() - wrap @secret by the newest version of a KEK, and prove that it unwraps
+ * @share: index and kek are set; version, algorithm and wrapped are filled
+ */
+int broker_wrap(struct op *op, const uint8_t *secret, struct envelope_share *share,
+		struct envelope_error *e);
+
+/** broker_unwrap() - @secret: locked memory of ENVELOPE_SHARE_BYTES */
+int broker_unwrap(struct op *op, const struct envelope_share *share, uint8_t *secret,
+		  struct envelope_error *e);
+
+/** broker_table() - ACTIVATE and SET_KEY take @dek, RELOAD has none; @opened may be NULL */
+int broker_table(struct op *op, enum broker_op kind, const struct table *table,
+		 const struct broker_opened *opened, const uint8_t *dek, struct envelope_error *e);
+void broker_forget(struct op *op, const char *name);
+void broker_problem(struct op *op, const struct envelope_error *e);
+
+#endif

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "device.h"
+#include "keyring.h"
+#include "manager.h"
+#include "op.h"
+#include "session.h"
+#include "worker.h"
+
+/* A handler fills @reply->error; false when the answer follows later */
+typedef bool (*handler)(struct session *s, const struct broker_request *request,
+			struct broker_reply *reply);
+
+static bool alive(struct session *s, const struct broker_request *request,
+		  struct broker_reply *reply)
+{
+	(void)s;
+	(void)request;
+	(void)reply;
+	return true;
+}
+
+static bool lock_disk(struct session *s, const struct broker_request *request,
+		      struct broker_reply *reply)
+{
+	struct session *other;
+
+	LIST_FOREACH(other, &s->manager->sessions, link) {
+		if (other != s && !memcmp(other->disk, request->disk, sizeof(other->disk))) {
+			envelope_fail(&reply->error, ENVELOPE_E_BUSY,
+				      "%s is under way on this disk", other->method->name);
+			envelope_cure(&reply->error, "wait until it is done");
+			return true;
+		}
+	}
+	memcpy(s->disk, request->disk, sizeof(s->disk));
+	return true;
+}
+
+static bool lock_name(struct session *s, const struct broker_request *request,
+		      struct broker_reply *reply)
+{
+	struct session *other;
+
+	if (table_name_check(request->name, &reply->error))
+		return true;
+	LIST_FOREACH(other, &s->manager->sessions, link) {
+		if (other != s && !strcmp(other->name, request->name)) {
+			envelope_fail(&reply->error, ENVELOPE_E_BUSY, "%s: %s is under way",
+				      request->name, other->method->name);
+			envelope_cure(&reply->error, "wait until it is done");
+			return true;
+		}
+	}
+	snprintf(s->name, sizeof(s->name), "%s", request->name);
+	return true;
+}
+
+static void on_worker_reply(struct worker_call *call, const struct envelope_worker_reply *worker)
+{
+	struct session *s = (void *)((char *)call - offsetof(struct session, call));
+	struct broker_reply reply = { .worker = *worker };
+
+	s->calling = false;
+	session_reply(s, &reply);
+}
+
+static bool worker_op_is(const struct broker_request *request, enum envelope_worker_op a,
+			 enum envelope_worker_op b, struct broker_reply *reply)
+{
+	if (request->worker.op == a || request->worker.op == b)
+		return true;
+	envelope_fail(&reply->error, ENVELOPE_E_PERMISSION, "not a call that this request may make");
+	return false;
+}
+
+static bool call_worker(struct session *s, const struct broker_request *request,
+			struct broker_reply *reply)
+{
+	if (!envelope_kek_name_valid(request->kek) ||
+	    request->worker.wrapped_size > ENVELOPE_WRAPPED_MAX) {
+		envelope_fail(&reply->error, ENVELOPE_E_USAGE, "no such name of a KEK");
+		return true;
+	}
+	memset(&s->call, 0, sizeof(s->call));
+	s->call.request = request->worker;
+	s->call.share = s->secrets->share;
+	s->call.done = on_worker_reply;
+	if (worker_call(s->manager, request->kek, &s->call, &reply->error))
+		return true;
+	s->calling = true;
+	return false;
+}
+
+static bool kek_read(struct session *s, const struct broker_request *request,
+		     struct broker_reply *reply)
+{
+	return !worker_op_is(request, ENVELOPE_WORKER_ATTRIBUTES, ENVELOPE_WORKER_VERSION, reply) ||
+	       call_worker(s, request, reply);
+}
+
+static bool kek_use(struct session *s, const struct broker_request *request,
+		    struct broker_reply *reply)
+{
+	return !worker_op_is(request, ENVELOPE_WORKER_WRAP, ENVELOPE_WORKER_UNWRAP, reply) ||
+	       call_worker(s, request, reply);
+}
+
+static bool kek_change(struct session *s, const struct broker_request *request,
+		       struct broker_reply *reply)
+{
+	return !worker_op_is(request, ENVELOPE_WORKER_CREATE, ENVELOPE_WORKER_ROTATE, reply) ||
+	       call_worker(s, request, reply);
+}
+
+static bool holds_name(const struct session *s, const char *name, struct envelope_error *e)
+{
+	if (*s->name && !strcmp(s->name, name))
+		return true;
+	envelope_fail(e, ENVELOPE_E_PERMISSION, "this request does not hold the mapping it changes");
+	return false;
+}
+
+/* Hands the session's DEK to the keyring under a description that was never used before */
+static int add_key_of(struct session *s, struct table *table, int32_t *id, struct envelope_error *e)
+{
+	char description[TABLE_KEY_MAX];
+	int r;
+
+	table->key_number = ++s->manager->key_number;
+	if (table_check(table) ||
+	    table_key_description(table, description, sizeof(description)))
+		r = envelope_fail(e, ENVELOPE_E_FAILED, "%s: its table is out of range", s->name);
+	else
+		r = keyring_add(description, s->secrets->dek, table->key_size, id, e);
+	envelope_secret_wipe(s->secrets->dek, sizeof(s->secrets->dek));
+	return r;
+}
+
+static int remember(struct session *s, const struct table *table, int32_t key,
+		    const struct broker_opened *opened, struct envelope_error *e)
+{
+	struct device *device = device_add(s->manager, table->name, table->uuid);
+
+	if (!device)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
+	keyring_remove(device->key);
+	device->key = key;
+	device->key_number = table->key_number;
+	device->managed = true;
+	*device->problem = '\0';
+	device->slot = opened->slot;
+	device->n_keks = opened->n_keks < ENVELOPE_SHARES_MAX ? opened->n_keks : ENVELOPE_SHARES_MAX;
+	memcpy(device->keks, opened->keks, sizeof(device->keks));
+	for (unsigned int i = 0; i < device->n_keks; i++)
+		device->keks[i][ENVELOPE_KEK_NAME_MAX] = '\0';
+	return 0;
+}
+
+static bool activate(struct session *s, const struct broker_request *request,
+		     struct broker_reply *reply)
+{
+	struct table table = request->table;
+	int32_t key = 0;
+
+	if (!holds_name(s, table.name, &reply->error) ||
+	    add_key_of(s, &table, &key, &reply->error))
+		return true;
+	if (device_load(&table, &reply->error) ||
+	    remember(s, &table, key, &request->opened, &reply->error)) {
+		keyring_remove(key);
+		return true;
+	}
+	s->table = table;
+	s->activated = true;
+	return true;
+}
+
+static bool set_key(struct session *s, const struct broker_request *request,
+		    struct broker_reply *reply)
+{
+	char text[TABLE_KEY_MAX], message[TABLE_KEY_MAX + 16];
+	struct table table = request->table;
+	int32_t key = 0;
+
+	if (!holds_name(s, table.name, &reply->error) ||
+	    add_key_of(s, &table, &key, &reply->error))
+		return true;
+	if (table_key(&table, text, sizeof(text))) {
+		envelope_fail(&reply->error, ENVELOPE_E_FAILED, "%s: a key too long", table.name);
+		keyring_remove(key);
+		return true;
+	}
+	snprintf(message, sizeof(message), "key set %s", text);
+	if (device_message(table.name, message, &reply->error) ||
+	    remember(s, &table, key, &request->opened, &reply->error))
+		keyring_remove(key);
+	return true;
+}
+
+static bool reload(struct session *s, const struct broker_request *request,
+		   struct broker_reply *reply)
+{
+	struct table table = request->table;
+	struct device *device;
+
+	if (!holds_name(s, table.name, &reply->error))
+		return true;
+	device = device_find(s->manager, table.name);
+	if (!device || !device->managed) {
+		envelope_fail(&reply->error, ENVELOPE_E_FAILED,
+			      "%s: envelope-keyd has not taken it over", table.name);
+		envelope_cure(&reply->error, "envelopectl status %s says why", table.name);
+		return true;
+	}
+	table.key_number = device->key_number;
+	device_load(&table, &reply->error);
+	return true;
+}
+
+static bool forget(struct session *s, const struct broker_request *request,
+		   struct broker_reply *reply)
+{
+	struct device *device;
+
+	if (!holds_name(s, request->name, &reply->error))
+		return true;
+	device = device_find(s->manager, request->name);
+	if (device)
+		device_forget(s->manager, device);
+	s->activated = false;
+	return true;
+}
+
+static bool problem(struct session *s, const struct broker_request *request,
+		    struct broker_reply *reply)
+{
+	struct device *device = device_find(s->manager, s->device);
+
+	(void)reply;
+	if (device)
+		snprintf(device->problem, sizeof(device->problem), "%s", request->error.message);
+	return true;
+}
+
+static const handler handlers[BROKER_OPS] = {
+	[BROKER_ALIVE] = alive,
+	[BROKER_LOCK_DISK] = lock_disk,
+	[BROKER_LOCK_NAME] = lock_name,
+	[BROKER_KEK_READ] = kek_read,
+	[BROKER_KEK_USE] = kek_use,
+	[BROKER_KEK_CHANGE] = kek_change,
+	[BROKER_ACTIVATE] = activate,
+	[BROKER_RELOAD] = reload,
+	[BROKER_SET_KEY] = set_key,
+	[BROKER_FORGET] = forget,
+	[BROKER_PROBLEM] = problem,
+};
+
+/* The texts of a request may be used as such only when they end */
+static bool terminated(const struct broker_request *request)
+{
+	return memchr(request->kek, '\0', sizeof(request->kek)) &&
+	       memchr(request->name, '\0', sizeof(request->name)) &&
+	       memchr(request->table.name, '\0', sizeof(request->table.name)) &&
+	       memchr(request->error.message, '\0', sizeof(request->error.message));
+}
+
+void broker_handle(struct session *s, const struct broker_request *request)
+{
+	struct broker_reply reply = {};
+
+	if (request->op >= BROKER_OPS || !(s->method->allowed & BROKER_BIT(request->op)) ||
+	    !terminated(request)) {
+		session_abort(s, "it asks for what it may not have");
+		return;
+	}
+	if (handlers[request->op](s, request, &reply))
+		session_reply(s, &reply);
+}

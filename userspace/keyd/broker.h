@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a session, the forked process that works for one request, asks of the main
+ * process. Fixed structures over a SOCK_SEQPACKET socketpair, one request at a time;
+ * secrets only in memory that the two share. As in OpenSSH's monitor, a table says
+ * which session may ask what.
+ */
+#ifndef KEYD_BROKER_H
+#define KEYD_BROKER_H
+
+#include <stdint.h>
+
+#include "error.h"
+#include "secret.h"
+#include "table.h"
+#include "token.h"
+#include "worker-protocol.h"
+
+enum broker_op {
+	BROKER_ALIVE,	  /* the session makes progress: its deadline begins anew */
+	BROKER_LOCK_DISK, /* be the only one that changes this disk; until the session ends */
+	BROKER_LOCK_NAME, /* the same for a mapping */
+	BROKER_KEK_READ,  /* let the KEK's worker do request.worker: ATTRIBUTES, VERSION */
+	BROKER_KEK_USE,	  /* WRAP, UNWRAP: secrets.share is read or filled */
+	BROKER_KEK_CHANGE,/* CREATE, ROTATE */
+	BROKER_ACTIVATE,  /* put secrets.dek into the keyring and load request.table with it */
+	BROKER_RELOAD,	  /* load request.table with the key that is there */
+	BROKER_SET_KEY,	  /* put secrets.dek into the keyring and hand it to the mapping */
+	BROKER_FORGET,	  /* the mapping is gone: drop its key */
+	BROKER_PROBLEM,	  /* a device could not be taken over: request.error says why */
+	BROKER_OPS,
+};
+
+/** struct broker_opened - by what a device was opened */
+struct broker_opened {
+	int32_t slot;
+	uint32_t n_keks;
+	char keks[ENVELOPE_SHARES_MAX][ENVELOPE_KEK_NAME_MAX + 1];
+};
+
+struct broker_request {
+	uint32_t op;
+	uint64_t disk[2]; /* identity, see op_lock_disk() */
+	char kek[ENVELOPE_KEK_NAME_MAX + 1];
+	char name[TABLE_NAME_MAX + 1];
+	struct envelope_worker_request worker;
+	struct table table;
+	struct broker_opened opened;
+	struct envelope_error error;
+};
+
+struct broker_reply {
+	struct envelope_error error; /* code ENVELOPE_OK where all is well */
+	struct envelope_worker_reply worker;
+};
+
+/** struct broker_secrets - shared by a session and the main process; each wipes what it has read */
+struct broker_secrets {
+	uint8_t share[ENVELOPE_SHARE_BYTES];
+	uint8_t dek[ENVELOPE_DEK_MAX];
+};
+
+#define BROKER_BIT(op) (1U << (op))
+
+struct session;
+
+/** broker_handle() - main process: answer a request of @session, now or later */
+void broker_handle(struct session *session, const struct broker_request *request);
+
+#endif

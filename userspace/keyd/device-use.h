@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who uses a block device, and which disks it lies on: from /proc and /sys. */
+#ifndef KEYD_DEVICE_USE_H
+#define KEYD_DEVICE_USE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/**
+ * device_user() - who uses a block device
+ * @out: "mounted at /mnt", "swap", "below dm-3"
+ *
+ * Return: false where neither a mount, nor swap, nor another block device does.
+ */
+bool device_user(dev_t devno, char *out, size_t room);
+
+/** device_same_disk() - do two block devices lie, in the end, on the same whole disk? */
+bool device_same_disk(dev_t a, dev_t b);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* KEKs as sessions see them: declared by a file, held by a worker. */
+#ifndef KEYD_KEK_H
+#define KEYD_KEK_H
+
+#include "kek-config.h"
+#include "op.h"
+
+/** kek_declared() - what the host says of a KEK; KEK_UNDECLARED with the stanza to add */
+int kek_declared(struct op *op, const char *name, struct envelope_kek_config *config,
+		 struct envelope_error *e);
+
+/** kek_attributes() - ask the KEK's provider for its newest version and state */
+int kek_attributes(struct op *op, const char *name, struct envelope_worker_reply *reply,
+		   struct envelope_error *e);
+
+/** kek_ensure() - the same, but create the KEK `default` where it is not there yet */
+int kek_ensure(struct op *op, const char *name, bool *created, struct envelope_worker_reply *reply,
+	       struct envelope_error *e);
+
+#endif

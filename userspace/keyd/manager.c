@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "manager.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "file.h"
+#include "kek-config.h"
+#include "keyring.h"
+#include "log.h"
+#include "secret.h"
+#include "server.h"
+#include "session.h"
+#include "takeover.h"
+#include "volume.h"
+#include "worker.h"
+
+#define STOP_PATIENCE_S 20
+
+int manager_timer(struct manager *m, sd_event_source **source, uint64_t usec,
+		  sd_event_time_handler_t call, void *data)
+{
+	*source = sd_event_source_disable_unref(*source);
+	return sd_event_add_time_relative(m->event, source, CLOCK_BOOTTIME, usec, SECOND / 100,
+					  call, data);
+}
+
+struct device *device_find(struct manager *m, const char *name)
+{
+	struct device *device;
+
+	LIST_FOREACH(device, &m->devices, link)
+		if (!strcmp(device->name, name))
+			return device;
+	return NULL;
+}
+
+struct device *device_add(struct manager *m, const char *name, const char *uuid)
+{
+	struct device *device = device_find(m, name);
+
+	if (!device) {
+		device = calloc(1, sizeof(*device));
+		if (!device)
+			return NULL;
+		device->manager = m;
+		device->slot = -1;
+		snprintf(device->name, sizeof(device->name), "%s", name);
+		LIST_INSERT_HEAD(&m->devices, device, link);
+	}
+	snprintf(device->uuid, sizeof(device->uuid), "%s", uuid);
+	return device;
+}
+
+void device_forget(struct manager *m, struct device *device)
+{
+	(void)m;
+	keyring_remove(device->key);
+	sd_event_source_disable_unref(device->retry);
+	LIST_REMOVE(device, link);
+	free(device);
+}
+
+void manager_quit_if_idle(struct manager *m)
+{
+	if (m->stopping && LIST_EMPTY(&m->sessions))
+		sd_event_exit(m->event, 0);
+}
+
+static int on_patience_lost(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct manager *m = data;
+	struct session *s;
+
+	(void)source;
+	(void)usec;
+	LIST_FOREACH(s, &m->sessions, link)
+		session_abort(s, "envelope-keyd is stopping");
+	return sd_event_exit(m->event, 0);
+}
+
+/* Devices go on without us; what changes a disk is let finish. */
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	static sd_event_source *patience;
+	struct manager *m = data;
+
+	(void)source;
+	(void)info;
+	if (m->stopping)
+		return 0;
+	log_line(LOG_INFO, NULL, "Stopping; open devices stay open");
+	sd_notify(0, "STOPPING=1");
+	m->stopping = true;
+	server_close(m);
+	manager_timer(m, &patience, STOP_PATIENCE_S * SECOND, on_patience_lost, m);
+	manager_quit_if_idle(m);
+	return 0;
+}
+
+/* A worker is started before it is needed: later the disk of its program may not answer */
+static void start_workers(struct manager *m)
+{
+	struct envelope_error e = {};
+	char **names = NULL;
+
+	if (envelope_kek_config_list(m->options->keks_dir, &names, &e)) {
+		log_line(LOG_ERR, NULL, "%s", e.message);
+		return;
+	}
+	for (char **name = names; *name; name++) {
+		if (worker_start(m, *name, &e))
+			log_line(LOG_ERR, &(struct log_fields){ .kek = *name }, "%s", e.message);
+		free(*name);
+	}
+	free(names);
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	struct manager *m = data;
+
+	(void)source;
+	(void)info;
+	sd_notifyf(0, "RELOADING=1");
+	worker_restart_all(m);
+	start_workers(m);
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
+static int set_up_events(struct manager *m)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	r = sd_event_new(&m->event);
+	if (r >= 0)
+		r = sd_event_set_watchdog(m->event, true);
+	if (r >= 0)
+		r = sd_event_add_signal(m->event, NULL, SIGTERM, on_stop, m);
+	if (r >= 0)
+		r = sd_event_add_signal(m->event, NULL, SIGINT, on_stop, m);
+	if (r >= 0)
+		r = sd_event_add_signal(m->event, NULL, SIGHUP, on_reload, m);
+	return r;
+}
+
+static int find_user(struct manager *m)
+{
+	const struct passwd *user = getpwnam(m->options->user);
+
+	if (!user || user->pw_uid == 0) {
+		log_line(LOG_ERR, NULL, "The user %s %s; systemd-sysusers makes it",
+			 m->options->user, user ? "is root" : "does not exist");
+		return -ENOENT;
+	}
+	m->uid = user->pw_uid;
+	m->gid = user->pw_gid;
+	return 0;
+}
+
+static int make_directory(const char *path, mode_t mode, uid_t uid, gid_t gid)
+{
+	int r = envelope_file_mkdir(path, mode);
+
+	if (!r && (chown(path, uid, gid) || chmod(path, mode)))
+		r = -errno;
+	if (r)
+		log_line(LOG_ERR, NULL, "%s: %s", path, strerror(-r));
+	return r;
+}
+
+static int make_directories(struct manager *m)
+{
+	const char *state = m->options->state_dir;
+	int r;
+
+	snprintf(m->volumes_dir, sizeof(m->volumes_dir), "%s/volumes", state);
+	snprintf(m->headers_dir, sizeof(m->headers_dir), "%s/headers", state);
+	snprintf(m->keystore_dir, sizeof(m->keystore_dir), "%s/keystore", state);
+	r = make_directory(m->options->runtime_dir, 0755, 0, 0);
+	if (!r)
+		r = make_directory(state, 0711, 0, 0);
+	if (!r)
+		r = make_directory(m->volumes_dir, 0700, 0, 0);
+	if (!r)
+		r = make_directory(m->headers_dir, 0700, 0, 0);
+	if (!r)
+		r = make_directory(m->keystore_dir, 0700, m->uid, m->gid);
+	return r;
+}
+
+/* From here on neither swap nor a core dump sees this process, nor does it wait for its disks */
+static int lock_down(void)
+{
+	struct envelope_error ignored;
+	struct envelope_volume *nothing = NULL;
+	int r = envelope_secret_harden_process();
+
+	if (r) {
+		log_line(LOG_ERR, NULL, "Cannot protect this process: %s", strerror(-r));
+		return r;
+	}
+	/* Makes libcryptsetup load its ciphers now, not when a disk is to be opened */
+	envelope_volume_load("/dev/null", &nothing, &ignored);
+	if (mlockall(MCL_CURRENT | MCL_FUTURE)) {
+		log_line(LOG_ERR, NULL, "Cannot lock memory: %s", strerror(errno));
+		return -errno;
+	}
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
+		log_line(LOG_WARNING, NULL, "The kernel knows no I/O flushers: %s", strerror(errno));
+	return 0;
+}
+
+static void free_all(struct manager *m)
+{
+	worker_stop_all(m);
+	while (!LIST_EMPTY(&m->devices))
+		device_forget(m, LIST_FIRST(&m->devices));
+	sd_event_unref(m->event);
+}
+
+int manager_run(const struct options *options)
+{
+	static struct manager m = { .listener = -1 };
+	int r;
+
+	m.options = options;
+	device_set_up();
+	r = find_user(&m);
+	if (!r)
+		r = make_directories(&m);
+	if (!r)
+		r = lock_down();
+	if (!r)
+		r = set_up_events(&m);
+	if (r >= 0) {
+		start_workers(&m);
+		takeover_start(&m);
+		r = server_listen(&m);
+	}
+	if (r >= 0) {
+		sd_notify(0, "READY=1");
+		r = sd_event_loop(m.event);
+	}
+	free_all(&m);
+	return r < 0 ? r : 0;
+}

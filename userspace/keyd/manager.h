@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The main process: one event loop that never waits for a disk or a provider. It owns
+ * the clients, the workers, the sessions, the devices and the process keyring.
+ */
+#ifndef KEYD_MANAGER_H
+#define KEYD_MANAGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "error.h"
+#include "table.h"
+#include "token.h"
+
+#define SECOND 1000000ULL /* in the microseconds of sd-event */
+
+struct client;
+struct session;
+struct worker;
+
+struct options {
+	const char *socket;
+	const char *state_dir;
+	const char *runtime_dir;
+	const char *keks_dir;
+	const char *provider; /* program */
+	const char *user;     /* of the workers; its group may ask for the status */
+};
+
+/** struct device - what the main process knows of a mapping beyond the kernel's own state */
+struct device {
+	LIST_ENTRY(device) link;
+	char name[TABLE_NAME_MAX + 1];
+	char uuid[ENVELOPE_UUID_TEXT + 1];
+	int32_t key;	     /* serial number in the process keyring; 0: none */
+	uint64_t key_number; /* n of its description */
+	bool managed;	     /* its key is the one in the process keyring */
+	int slot;	     /* opened by; -1: unknown */
+	unsigned int n_keks;
+	char keks[ENVELOPE_SHARES_MAX][ENVELOPE_KEK_NAME_MAX + 1];
+	char problem[512]; /* why it is not managed */
+	/* Taking over from an earlier keyd */
+	sd_event_source *retry;
+	unsigned int attempts;
+	struct manager *manager;
+};
+
+struct manager {
+	const struct options *options;
+	sd_event *event;
+	uid_t uid; /* of the workers */
+	gid_t gid;
+	int listener;
+	bool stopping;
+	uint64_t key_number; /* the highest n given to a key so far */
+	char volumes_dir[256], headers_dir[256], keystore_dir[256];
+	LIST_HEAD(, client) clients;
+	unsigned int n_clients;
+	LIST_HEAD(, session) sessions;
+	unsigned int n_sessions;
+	LIST_HEAD(, worker) workers;
+	LIST_HEAD(, device) devices;
+};
+
+/** manager_run() - set everything up and serve until SIGTERM; 0 or -errno, logged */
+int manager_run(const struct options *options);
+
+/** manager_quit_if_idle() - end the loop when stopping and no session is left */
+void manager_quit_if_idle(struct manager *m);
+
+/** manager_timer() - call @call once in @usec; @source replaces an earlier one */
+int manager_timer(struct manager *m, sd_event_source **source, uint64_t usec,
+		  sd_event_time_handler_t call, void *data);
+
+/** device_find() - NULL where the main process knows nothing of this name */
+struct device *device_find(struct manager *m, const char *name);
+
+/** device_add() - a new or empty entry; NULL when out of memory */
+struct device *device_add(struct manager *m, const char *name, const char *uuid);
+
+/** device_forget() - drop the entry and its key */
+void device_forget(struct manager *m, struct device *device);
+
+#endif

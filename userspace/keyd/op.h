@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The methods of the interface, as sequential code in a session. */
+#ifndef KEYD_OP_H
+#define KEYD_OP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "broker.h"
+#include "error.h"
+#include "json.h"
+#include "manager.h"
+#include "volume.h"
+
+/** struct op - what a session works on */
+struct op {
+	const struct manager *manager; /* as it was when the session began */
+	struct json_object *parameters;
+	int client; /* socket; -1: nobody listens */
+	bool more;  /* the client wants progress */
+	int broker; /* socket */
+	struct broker_secrets *secrets;
+};
+
+/**
+ * struct method - of the interface
+ * @group:   open to the group, not only to root
+ * @allowed: what its session may ask of the main process, BROKER_BIT()s
+ * @run:     puts the result's parameters into @result; 0 or -code
+ */
+struct method {
+	const char *name;
+	bool group;
+	uint32_t allowed;
+	int (*run)(struct op *op, struct json_object **result, struct envelope_error *e);
+};
+
+/** method_find() - NULL where the interface has no such method */
+const struct method *method_find(const char *name);
+
+extern const struct method method_takeover; /* not in the interface */
+
+int op_format(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_open(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_close(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_resize(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_status(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_dump(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_rewrap(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_erase(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_kek_create(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_kek_list(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_kek_show(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_kek_rotate(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_takeover(struct op *op, struct json_object **result, struct envelope_error *e);
+
+/* op.c: parameters, progress */
+
+/** op_known() - refuse parameters that the method does not have; @names is NULL-terminated */
+int op_known(const struct op *op, const char *const *names, struct envelope_error *e);
+
+/* Each leaves @out alone where the parameter is missing or null and not @required. */
+int op_text(const struct op *op, const char *name, bool required, char *out, size_t room,
+	    struct envelope_error *e);
+int op_bool(const struct op *op, const char *name, bool *out, struct envelope_error *e);
+int op_number(const struct op *op, const char *name, uint64_t max, uint32_t *out,
+	      struct envelope_error *e);
+
+/** op_step() - tell the client what happens next, and the main process that something does */
+void op_step(struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/** op_lock_disk() - be the only one that changes @device; @st is filled; NOT_FOUND, BUSY */
+int op_lock_disk(struct op *op, const char *device, struct stat *st, struct envelope_error *e);
+
+/** op_add_text() and its like - add to a JSON object; a NULL @value gives null */
+void op_add_text(struct json_object *object, const char *name, const char *value);
+void op_add_number(struct json_object *object, const char *name, uint64_t value);
+void op_add_bool(struct json_object *object, const char *name, bool value);
+
+/** op_slots() - slots as the interface shows them */
+struct json_object *op_slots(const struct envelope_slot *slots, size_t n);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sessions: one forked process for each request under way. It runs plain sequential
+ * code that may wait for a disk, writes progress and result on the client's socket
+ * itself, and dies. The main process kills it when it shows no sign of life.
+ */
+#ifndef KEYD_SESSION_H
+#define KEYD_SESSION_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <systemd/sd-event.h>
+
+#include "broker.h"
+#include "json.h"
+#include "worker.h"
+
+#define SESSIONS_MAX	  64
+#define SESSION_SILENCE_S 120 /* without a sign of life */
+
+struct client;
+struct manager;
+struct method;
+
+struct session {
+	LIST_ENTRY(session) link;
+	struct manager *manager;
+	struct client *client;	     /* NULL: nobody waits (any more) */
+	const struct method *method;
+	char device[TABLE_NAME_MAX + 1]; /* being taken over; "" for a client's session */
+	pid_t pid;
+	int fd; /* of the broker */
+	sd_event_source *io, *child, *deadline;
+	struct broker_secrets *secrets;
+	uint64_t disk[2];		  /* locked; zeros: none */
+	char name[TABLE_NAME_MAX + 1];	  /* locked; "": none */
+	bool calling;			  /* a worker works for it */
+	struct worker_call call;
+	bool activated;			  /* the main process did something for this mapping … */
+	struct table table;		  /* … which is to be forgotten should the session fail */
+};
+
+/**
+ * session_start() - run a method in a process of its own
+ * @client:	NULL for a device that is taken over
+ * @parameters: may be NULL
+ * @more:	the client wants progress
+ */
+int session_start(struct manager *m, struct client *client, const struct method *method,
+		  struct json_object *parameters, bool more, struct envelope_error *e);
+
+/** session_reply() - answer the broker request of a session, and give it more time */
+void session_reply(struct session *session, const struct broker_reply *reply);
+
+/** session_abort() - kill it; it is cleaned up when it is dead */
+void session_abort(struct session *session, const char *why);
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "takeover.h"
+
+#include <stdio.h>
+
+#include "device.h"
+#include "log.h"
+#include "op.h"
+#include "session.h"
+
+#define RETRY_FIRST_USEC (2 * SECOND)
+#define RETRY_MAX_USEC	 (300 * SECOND)
+#define SESSIONS_AT_ONCE 16 /* leaves room for clients */
+
+static void try_later(struct device *device);
+
+static void try_now(struct device *device)
+{
+	_cleanup_json_ struct json_object *parameters = json_object_new_object();
+	struct envelope_error e = {};
+
+	op_add_text(parameters, "name", device->name);
+	if (device->manager->n_sessions >= SESSIONS_AT_ONCE ||
+	    session_start(device->manager, NULL, &method_takeover, parameters, false, &e))
+		try_later(device);
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct device *device = data;
+
+	(void)source;
+	(void)usec;
+	device->retry = sd_event_source_disable_unref(device->retry);
+	if (!device->managed && !device->manager->stopping)
+		try_now(device);
+	return 0;
+}
+
+static void try_later(struct device *device)
+{
+	uint64_t delay = RETRY_FIRST_USEC << (device->attempts < 8 ? device->attempts : 8);
+
+	device->attempts++;
+	manager_timer(device->manager, &device->retry,
+		      delay < RETRY_MAX_USEC ? delay : RETRY_MAX_USEC, on_retry, device);
+}
+
+const char *takeover_name(struct json_object *parameters)
+{
+	struct json_object *name = NULL;
+
+	json_object_object_get_ex(parameters, "name", &name);
+	return json_object_get_string(name);
+}
+
+void takeover_ended(struct manager *m, const char *name, bool done)
+{
+	struct device *device = device_find(m, name);
+	struct device_info info;
+
+	if (!device)
+		return;
+	if (done) {
+		device->attempts = 0;
+		return;
+	}
+	if (device_info(name, &info, NULL) == -ENVELOPE_E_NOT_FOUND) {
+		device_forget(m, device); /* closed meanwhile */
+		return;
+	}
+	device->managed = false;
+	log_line(LOG_WARNING, &(struct log_fields){ .volume = device->uuid, .device = name },
+		 "%s is not taken over: %s", name, device->problem);
+	if (!m->stopping)
+		try_later(device);
+}
+
+static int found(const char *name, const struct device_info *info, void *data)
+{
+	char uuid[ENVELOPE_UUID_TEXT + 1];
+	struct manager *m = data;
+	struct device *device;
+	struct table table;
+
+	if (!info->live || !table_volume_uuid(info->uuid, uuid))
+		return 0;
+	device = device_add(m, name, uuid);
+	if (!device)
+		return 0;
+	snprintf(device->problem, sizeof(device->problem), "it is being taken over");
+	/* No description is used twice, so that an old key is never taken for a new one */
+	if (!device_table(name, &table, NULL) && table.key_number > m->key_number)
+		m->key_number = table.key_number;
+	return 0;
+}
+
+void takeover_start(struct manager *m)
+{
+	struct envelope_error e = {};
+	struct device *device;
+
+	if (device_target_check(&e)) {
+		log_line(LOG_WARNING, NULL, "%s", e.message);
+		return;
+	}
+	if (device_each(found, m, &e))
+		log_line(LOG_ERR, NULL, "%s", e.message);
+	LIST_FOREACH(device, &m->devices, link)
+		try_now(device);
+}

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "manager.h"
+#include "secret.h"
+
+#define STEADY_S	   10 /* a worker that ran so long did not fail at once */
+#define RESTART_DELAY_USEC 100000ULL
+#define RESTART_DELAY_MAX  (10 * SECOND)
+
+struct worker {
+	LIST_ENTRY(worker) link;
+	struct manager *manager;
+	char kek[ENVELOPE_KEK_NAME_MAX + 1];
+	pid_t pid; /* 0: waits to be started again */
+	int fd;
+	struct envelope_worker_memory *memory;
+	sd_event_source *io, *child, *restart;
+	TAILQ_HEAD(, worker_call) waiting;
+	/* A cell stays in use until the worker answers, even when nobody waits any more */
+	struct {
+		uint64_t id; /* 0: free */
+		struct worker_call *call;
+	} cells[ENVELOPE_WORKER_CELLS];
+	uint64_t last_id;
+	unsigned int failures;
+	time_t started;
+};
+
+static int spawn(struct worker *w);
+
+static time_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec;
+}
+
+static void finish(struct worker_call *call, const struct envelope_worker_reply *reply)
+{
+	call->deadline = sd_event_source_disable_unref(call->deadline);
+	call->worker = NULL;
+	call->done(call, reply);
+}
+
+static void refuse(struct worker_call *call, const char *fmt, const char *kek)
+{
+	struct envelope_worker_reply reply = { .op = call->request.op,
+					       .code = ENVELOPE_E_KEK_UNAVAILABLE,
+					       .state = ENVELOPE_PROVIDER_UNREACHABLE };
+
+	snprintf(reply.message, sizeof(reply.message), fmt, kek);
+	finish(call, &reply);
+}
+
+static int free_cell(const struct worker *w)
+{
+	for (int i = 0; i < ENVELOPE_WORKER_CELLS; i++)
+		if (!w->cells[i].id)
+			return i;
+	return -1;
+}
+
+static bool transmit(struct worker *w, struct worker_call *call, int cell)
+{
+	struct envelope_worker_request *request = &call->request;
+
+	request->protocol = ENVELOPE_WORKER_PROTOCOL;
+	request->id = w->last_id + 1;
+	request->cell = cell;
+	if (request->op == ENVELOPE_WORKER_WRAP)
+		memcpy(w->memory->cells[cell], call->share, ENVELOPE_SHARE_BYTES);
+	if (send(w->fd, request, sizeof(*request), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		/* Full, or the worker is dead: it is sent when it answers, or to the next one */
+		envelope_secret_wipe(w->memory->cells[cell], ENVELOPE_SHARE_BYTES);
+		return false;
+	}
+	w->last_id++;
+	w->cells[cell].id = request->id;
+	w->cells[cell].call = call;
+	call->cell = cell;
+	return true;
+}
+
+static void transmit_waiting(struct worker *w)
+{
+	struct worker_call *call;
+	int cell;
+
+	while (w->pid && (call = TAILQ_FIRST(&w->waiting)) && (cell = free_cell(w)) >= 0) {
+		if (!transmit(w, call, cell))
+			return;
+		TAILQ_REMOVE(&w->waiting, call, link);
+	}
+}
+
+static void take_reply(struct worker *w, const struct envelope_worker_reply *reply)
+{
+	struct worker_call *call;
+	int cell = 0;
+
+	while (cell < ENVELOPE_WORKER_CELLS && w->cells[cell].id != reply->id)
+		cell++;
+	if (!reply->id || cell == ENVELOPE_WORKER_CELLS)
+		return;
+	call = w->cells[cell].call;
+	if (call && call->request.op == ENVELOPE_WORKER_UNWRAP && reply->code == ENVELOPE_OK)
+		memcpy(call->share, w->memory->cells[cell], ENVELOPE_SHARE_BYTES);
+	envelope_secret_wipe(w->memory->cells[cell], ENVELOPE_SHARE_BYTES);
+	w->cells[cell].id = 0;
+	w->cells[cell].call = NULL;
+	if (call)
+		finish(call, reply);
+}
+
+static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	struct envelope_worker_reply reply;
+	struct worker *w = data;
+	ssize_t n = recv(fd, &reply, sizeof(reply), MSG_DONTWAIT | MSG_TRUNC);
+
+	(void)source;
+	(void)revents;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n > 0 && worker_reply_valid(&reply, n)) {
+		take_reply(w, &reply);
+		transmit_waiting(w);
+		return 0;
+	}
+	if (n > 0)
+		log_line(LOG_ERR, &(struct log_fields){ .id = LOG_ID_WORKER, .kek = w->kek },
+			 "The worker of KEK %s answers nonsense: ending it", w->kek);
+	w->io = sd_event_source_disable_unref(w->io);
+	kill(w->pid, SIGKILL); /* what else there is to do is done when it is dead */
+	return 0;
+}
+
+/* Calls that change nothing are put to the next worker; the others are told. */
+static void take_back_calls(struct worker *w)
+{
+	for (int i = 0; i < ENVELOPE_WORKER_CELLS; i++) {
+		struct worker_call *call = w->cells[i].call;
+
+		w->cells[i].id = 0;
+		w->cells[i].call = NULL;
+		if (!call)
+			continue;
+		call->cell = -1;
+		if (call->again || call->request.op == ENVELOPE_WORKER_CREATE ||
+		    call->request.op == ENVELOPE_WORKER_ROTATE) {
+			refuse(call, "the provider of KEK %s ended while it was asked", w->kek);
+		} else {
+			call->again = true;
+			TAILQ_INSERT_TAIL(&w->waiting, call, link);
+		}
+	}
+}
+
+static void close_worker(struct worker *w)
+{
+	w->io = sd_event_source_disable_unref(w->io);
+	w->child = sd_event_source_disable_unref(w->child);
+	w->restart = sd_event_source_disable_unref(w->restart);
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+	w->pid = 0;
+	if (w->memory) {
+		envelope_secret_wipe(w->memory, sizeof(*w->memory));
+		munmap(w->memory, sizeof(*w->memory));
+	}
+	w->memory = NULL;
+}
+
+static int on_restart(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct worker *w = data;
+
+	(void)source;
+	(void)usec;
+	w->restart = sd_event_source_disable_unref(w->restart);
+	spawn(w);
+	return 0;
+}
+
+static void restart_later(struct worker *w)
+{
+	uint64_t delay = 0;
+
+	if (now() - w->started >= STEADY_S)
+		w->failures = 0;
+	else if (w->failures < 10)
+		w->failures++;
+	if (w->failures > 1)
+		delay = RESTART_DELAY_USEC << w->failures;
+	manager_timer(w->manager, &w->restart, delay < RESTART_DELAY_MAX ? delay : RESTART_DELAY_MAX,
+		      on_restart, w);
+}
+
+static int on_death(sd_event_source *source, const siginfo_t *info, void *data)
+{
+	struct worker *w = data;
+
+	(void)source;
+	log_line(LOG_WARNING, &(struct log_fields){ .id = LOG_ID_WORKER, .kek = w->kek },
+		 "The worker of KEK %s ended (%s %d)", w->kek,
+		 info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
+	close_worker(w);
+	take_back_calls(w);
+	if (!w->manager->stopping)
+		restart_later(w);
+	return 0;
+}
+
+static struct envelope_worker_memory *make_memory(int *fd)
+{
+	struct envelope_worker_memory *memory;
+
+	*fd = memfd_create("envelope-worker", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (*fd < 0)
+		return NULL;
+	if (ftruncate(*fd, sizeof(*memory)) ||
+	    fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		goto fail;
+	memory = mmap(NULL, sizeof(*memory), PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	if (memory == MAP_FAILED)
+		goto fail;
+	if (!mlock(memory, sizeof(*memory)) && !madvise(memory, sizeof(*memory), MADV_DONTDUMP) &&
+	    !madvise(memory, sizeof(*memory), MADV_DONTFORK))
+		return memory;
+	munmap(memory, sizeof(*memory));
+fail:
+	close(*fd);
+	*fd = -1;
+	return NULL;
+}
+
+/* In the new process: become nobody in particular, keep two descriptors, and go. */
+static void become_worker(const struct manager *m, const char *kek, int fd, int memory_fd)
+{
+	const char *argv[] = { m->options->provider, kek, "--keks-dir", m->options->keks_dir, NULL };
+	char *const no_environment[] = { NULL };
+	sigset_t none;
+	int high, null;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	/* Either may be in the other's place */
+	high = fcntl(memory_fd, F_DUPFD, 16);
+	if (high < 0 || dup2(fd, 15) < 0 || dup2(15, ENVELOPE_WORKER_SOCKET_FD) < 0 ||
+	    dup2(high, ENVELOPE_WORKER_MEMORY_FD) < 0)
+		_exit(126);
+	close_range(ENVELOPE_WORKER_MEMORY_FD + 1, ~0U, 0);
+	null = open("/dev/null", O_RDWR);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || close(null))
+		_exit(126);
+	if (setgroups(0, NULL) || setresgid(m->gid, m->gid, m->gid) ||
+	    setresuid(m->uid, m->uid, m->uid))
+		_exit(126);
+	execve(argv[0], (char *const *)argv, no_environment);
+	_exit(127);
+}
+
+static int watch(struct worker *w)
+{
+	int r = sd_event_add_io(w->manager->event, &w->io, w->fd, EPOLLIN, on_reply, w);
+
+	if (r >= 0)
+		r = sd_event_add_child(w->manager->event, &w->child, w->pid, WEXITED, on_death, w);
+	return r;
+}
+
+static int spawn(struct worker *w)
+{
+	int pair[2], memory_fd, r;
+
+	w->started = now();
+	w->memory = make_memory(&memory_fd);
+	if (!w->memory)
+		return -errno;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		r = -errno;
+		close(memory_fd);
+		close_worker(w);
+		return r;
+	}
+	w->pid = fork();
+	if (w->pid == 0)
+		become_worker(w->manager, w->kek, pair[1], memory_fd);
+	r = w->pid < 0 ? -errno : 0;
+	close(pair[1]);
+	close(memory_fd);
+	w->fd = pair[0];
+	if (!r)
+		r = watch(w);
+	if (r < 0) {
+		log_line(LOG_ERR, &(struct log_fields){ .id = LOG_ID_WORKER, .kek = w->kek },
+			 "The worker of KEK %s cannot be started: %s", w->kek, strerror(-r));
+		close_worker(w);
+		restart_later(w);
+		return r;
+	}
+	transmit_waiting(w);
+	return 0;
+}
+
+static struct worker *find(struct manager *m, const char *kek)
+{
+	struct worker *w;
+
+	LIST_FOREACH(w, &m->workers, link)
+		if (!strcmp(w->kek, kek))
+			return w;
+	return NULL;
+}
+
+int worker_start(struct manager *m, const char *kek, struct envelope_error *e)
+{
+	unsigned int n = 0;
+	struct worker *w;
+	int r;
+
+	if (find(m, kek))
+		return 0;
+	LIST_FOREACH(w, &m->workers, link)
+		n++;
+	if (n >= WORKERS_MAX)
+		return envelope_fail(e, ENVELOPE_E_LIMIT, "more than %d KEKs are in use", WORKERS_MAX);
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
+	w->manager = m;
+	w->fd = -1;
+	snprintf(w->kek, sizeof(w->kek), "%s", kek);
+	TAILQ_INIT(&w->waiting);
+	LIST_INSERT_HEAD(&m->workers, w, link);
+	r = spawn(w);
+	if (r < 0)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "no process for KEK %s: %s", kek,
+				     strerror(-r));
+	return 0;
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct worker_call *call = data;
+	struct worker *w = call->worker;
+
+	(void)source;
+	(void)usec;
+	if (call->cell >= 0) {
+		w->cells[call->cell].call = NULL;
+		kill(w->pid, SIGKILL); /* it hangs: the next one may do better */
+	} else {
+		TAILQ_REMOVE(&w->waiting, call, link);
+	}
+	refuse(call, "the provider of KEK %s does not answer", w->kek);
+	return 0;
+}
+
+int worker_call(struct manager *m, const char *kek, struct worker_call *call,
+		struct envelope_error *e)
+{
+	int r = worker_start(m, kek, e);
+
+	if (r)
+		return r;
+	call->worker = find(m, kek);
+	call->cell = -1;
+	call->again = false;
+	r = manager_timer(m, &call->deadline, WORKER_CALL_TIMEOUT_S * SECOND, on_deadline, call);
+	if (r < 0)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
+	TAILQ_INSERT_TAIL(&call->worker->waiting, call, link);
+	transmit_waiting(call->worker);
+	return 0;
+}
+
+void worker_cancel(struct worker_call *call)
+{
+	struct worker *w = call->worker;
+
+	if (!w)
+		return;
+	call->deadline = sd_event_source_disable_unref(call->deadline);
+	if (call->cell >= 0)
+		w->cells[call->cell].call = NULL;
+	else
+		TAILQ_REMOVE(&w->waiting, call, link);
+	call->worker = NULL;
+}
+
+void worker_restart_all(struct manager *m)
+{
+	struct worker *w;
+
+	LIST_FOREACH(w, &m->workers, link) {
+		if (w->pid)
+			kill(w->pid, SIGKILL);
+		w->started = 0; /* long ago: this is no failure */
+	}
+}
+
+void worker_stop_all(struct manager *m)
+{
+	struct worker *w;
+
+	while ((w = LIST_FIRST(&m->workers))) {
+		LIST_REMOVE(w, link);
+		close_worker(w); /* at the end of its socket the worker ends */
+		free(w);
+	}
+}

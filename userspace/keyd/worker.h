@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Workers: one envelope-provider for each KEK in use, as an unprivileged user.
+ * Calls are queued, answered in any order, and always answered: by the worker, or
+ * with an error when it dies, lies or is late.
+ */
+#ifndef KEYD_WORKER_H
+#define KEYD_WORKER_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <systemd/sd-event.h>
+
+#include "error.h"
+#include "worker-protocol.h"
+
+#define WORKERS_MAX	      64
+#define WORKER_CALL_TIMEOUT_S 10
+
+struct manager;
+struct worker;
+
+struct worker_call {
+	TAILQ_ENTRY(worker_call) link;
+	struct envelope_worker_request request; /* op, index, version, algorithm, wrapped */
+	uint8_t *share;				/* WRAP: read; UNWRAP: filled */
+	void (*done)(struct worker_call *call, const struct envelope_worker_reply *reply);
+	/* private */
+	struct worker *worker; /* NULL: not under way */
+	int cell;	       /* -1: waits to be sent */
+	bool again;	       /* its worker died once */
+	sd_event_source *deadline;
+};
+
+/** worker_start() - start the worker of a KEK unless it runs; LIMIT, FAILED */
+int worker_start(struct manager *m, const char *kek, struct envelope_error *e);
+
+/**
+ * worker_call() - let the KEK's worker do something
+ * @call: zeroed but for its public fields; belongs to the worker until @call->done
+ *
+ * @call->done is not called where this fails.
+ */
+int worker_call(struct manager *m, const char *kek, struct worker_call *call,
+		struct envelope_error *e);
+
+/** worker_cancel() - the caller goes away: forget the call, done is not called */
+void worker_cancel(struct worker_call *call);
+
+/** worker_restart_all() - after a change of configuration */
+void worker_restart_all(struct manager *m);
+
+/** worker_stop_all() - end and free all workers */
+void worker_stop_all(struct manager *m);
+
+/** worker_reply_valid() - may this answer be believed to be well-formed? */
+bool worker_reply_valid(const struct envelope_worker_reply *reply, size_t size);
+
+#endif

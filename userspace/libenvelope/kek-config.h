@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* /etc/envelope/keks.d/NAME.conf: what the host says of a KEK. */
+#ifndef ENVELOPE_KEK_CONFIG_H
+#define ENVELOPE_KEK_CONFIG_H
+
+#include "error.h"
+#include "token.h"
+
+#define ENVELOPE_KEKS_DIRECTORY	    "/etc/envelope/keks.d"
+#define ENVELOPE_KEYSTORE_DIRECTORY "/var/lib/envelope/keystore"
+#define ENVELOPE_DEFAULT_KEK	    "default"
+#define ENVELOPE_LEASE_MIN	    10	  /* seconds */
+#define ENVELOPE_LEASE_DEFAULT	    3600  /* seconds */
+#define ENVELOPE_LEASE_MAX	    86400 /* seconds */
+
+/**
+ * struct envelope_kek_config - one KEK as declared
+ *
+ * INI, read by libinih::
+ *
+ *   [kek]
+ *   provider = service
+ *   lease = 3600
+ *
+ *   [service]
+ *   keystore = /var/lib/envelope/keystore
+ */
+struct envelope_kek_config {
+	char name[ENVELOPE_KEK_NAME_MAX + 1];
+	char provider[32];
+	unsigned int lease; /* seconds a device opened by this KEK runs without renewal */
+	char keystore[256]; /* service: directory */
+};
+
+/**
+ * envelope_kek_config_load() - read DIRECTORY/NAME.conf
+ *
+ * The KEK named `default` needs no file: it is the service's own. An unknown section
+ * or key is an error with file and line, and so is a file over 64 KiB.
+ *
+ * Return: 0, -ENVELOPE_E_KEK_UNDECLARED with the stanza to add as cure, or -ENVELOPE_E_CONFIG.
+ */
+int envelope_kek_config_load(const char *directory, const char *name,
+			     struct envelope_kek_config *config, struct envelope_error *e);
+
+/**
+ * envelope_kek_config_parse() - the text of such a file
+ * @path:   for messages
+ * @config: holds the defaults
+ */
+int envelope_kek_config_parse(const char *text, const char *path,
+			      struct envelope_kek_config *config, struct envelope_error *e);
+
+/**
+ * envelope_kek_config_list() - names of all declared KEKs, `default` among them, sorted
+ * @names: malloc'ed array of malloc'ed names, NULL-terminated
+ */
+int envelope_kek_config_list(const char *directory, char ***names, struct envelope_error *e);
+
+/** envelope_kek_config_write() - declare a KEK: NAME.conf, atomically; EXISTS if it is there */
+int envelope_kek_config_write(const char *directory, const struct envelope_kek_config *config,
+			      struct envelope_error *e);
+
+#endif

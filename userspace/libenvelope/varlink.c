@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "varlink.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define FIRST_ROOM 4096
+
+static int make_room(struct varlink_buffer *buffer)
+{
+	size_t room = buffer->room ? buffer->room * 2 : FIRST_ROOM;
+	char *data;
+
+	if (buffer->size < buffer->room)
+		return 0;
+	if (buffer->size > buffer->limit)
+		return -EMSGSIZE;
+	if (room > buffer->limit + 1)
+		room = buffer->limit + 1;
+	if (room <= buffer->size)
+		return -EMSGSIZE;
+	data = realloc(buffer->data, room);
+	if (!data)
+		return -ENOMEM;
+	buffer->data = data;
+	buffer->room = room;
+	return 0;
+}
+
+ssize_t varlink_receive(int fd, struct varlink_buffer *buffer)
+{
+	int r = make_room(buffer);
+	ssize_t n;
+
+	if (r < 0)
+		return r;
+	do
+		n = recv(fd, buffer->data + buffer->size, buffer->room - buffer->size, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	buffer->size += (size_t)n;
+	return n;
+}
+
+int varlink_next(struct varlink_buffer *buffer, struct json_object **message)
+{
+	char *end = buffer->size ? memchr(buffer->data, '\0', buffer->size) : NULL;
+	size_t length;
+
+	*message = NULL;
+	if (!end)
+		return 0;
+	length = (size_t)(end - buffer->data);
+	*message = envelope_json_parse(buffer->data, length);
+	buffer->size -= length + 1;
+	memmove(buffer->data, end + 1, buffer->size);
+	return *message ? 0 : -EBADMSG;
+}
+
+void varlink_buffer_free(struct varlink_buffer *buffer)
+{
+	free(buffer->data);
+	buffer->data = NULL;
+	buffer->size = 0;
+	buffer->room = 0;
+}
+
+int varlink_send(int fd, struct json_object *message, int timeout_ms)
+{
+	const char *text = json_object_to_json_string_ext(
+		message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	size_t left = strlen(text) + 1; /* the terminator ends the message */
+
+	while (left > 0) {
+		struct pollfd wait = { .fd = fd, .events = POLLOUT };
+		ssize_t n = send(fd, text, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n > 0) {
+			text += n;
+			left -= (size_t)n;
+		} else if (errno == EAGAIN) {
+			if (poll(&wait, 1, timeout_ms) == 0)
+				return -ETIMEDOUT;
+		} else if (errno != EINTR) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+struct json_object *varlink_call(const char *method, struct json_object *parameters, bool more)
+{
+	struct json_object *message = json_object_new_object();
+
+	json_object_object_add(message, "method", json_object_new_string(method));
+	if (parameters)
+		json_object_object_add(message, "parameters", parameters);
+	if (more)
+		json_object_object_add(message, "more", json_object_new_boolean(true));
+	return message;
+}
+
+struct json_object *varlink_reply(struct json_object *parameters, bool continues)
+{
+	struct json_object *message = json_object_new_object();
+
+	json_object_object_add(message, "parameters",
+			       parameters ? parameters : json_object_new_object());
+	if (continues)
+		json_object_object_add(message, "continues", json_object_new_boolean(true));
+	return message;
+}
+
+struct json_object *varlink_error(const struct envelope_error *e)
+{
+	struct json_object *message = json_object_new_object();
+	struct json_object *parameters = json_object_new_object();
+	char name[128];
+
+	snprintf(name, sizeof(name), ENVELOPE_INTERFACE ".%s", envelope_error_name(e->code));
+	json_object_object_add(parameters, "message", json_object_new_string(e->message));
+	json_object_object_add(parameters, "cure", json_object_new_string(envelope_error_cure(e)));
+	json_object_object_add(message, "error", json_object_new_string(name));
+	json_object_object_add(message, "parameters", parameters);
+	return message;
+}
+
+int varlink_reply_error(struct json_object *reply, struct envelope_error *e)
+{
+	static const char prefix[] = ENVELOPE_INTERFACE ".";
+	struct json_object *parameters;
+	char name[128];
+
+	if (!json_object_object_get_ex(reply, "error", NULL))
+		return 0;
+	if (envelope_json_text(reply, "error", name, sizeof(name)) < 0 ||
+	    strncmp(name, prefix, strlen(prefix)))
+		return envelope_fail(e, ENVELOPE_E_PROTOCOL,
+				     "envelope-keyd does not know the request");
+	envelope_fail(e, envelope_error_code(name + strlen(prefix)), "%s", name);
+	if (e && json_object_object_get_ex(reply, "parameters", &parameters)) {
+		envelope_json_text(parameters, "message", e->message, sizeof(e->message));
+		envelope_json_text(parameters, "cure", e->cure, sizeof(e->cure));
+	}
+	return -(int)envelope_error_code(name + strlen(prefix));
+}

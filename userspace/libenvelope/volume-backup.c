@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Header backups: UUID-TIME.luks2, for `cryptsetup luksHeaderRestore`. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "volume-private.h"
+
+#define SUFFIX ".luks2"
+
+static const char *uuid_wanted; /* for scandir(3), which passes nothing on */
+
+static int is_backup(const struct dirent *entry)
+{
+	const char *suffix = strrchr(entry->d_name, '.');
+
+	return !strncmp(entry->d_name, uuid_wanted, ENVELOPE_UUID_TEXT) &&
+	       entry->d_name[ENVELOPE_UUID_TEXT] == '-' && suffix && !strcmp(suffix, SUFFIX);
+}
+
+/* Remove all but the newest @keep. Return: how many were removed. */
+static int remove_older(const char *directory, const char *uuid, unsigned int keep)
+{
+	struct dirent **entries;
+	char path[PATH_MAX];
+	int n, removed = 0;
+
+	uuid_wanted = uuid;
+	n = scandir(directory, &entries, is_backup, alphasort);
+	if (n < 0)
+		return 0;
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name);
+		if (i < n - (int)keep && envelope_file_remove(path) == 0)
+			removed++;
+		free(entries[i]);
+	}
+	free(entries);
+	return removed;
+}
+
+int envelope_volume_forget_backups(const char *directory, const char *uuid)
+{
+	return remove_older(directory, uuid, 0);
+}
+
+/* The keyslots area is unused: 16 MiB of zeros need no room */
+static int make_sparse(const char *path)
+{
+	off_t from = 2 * ENVELOPE_METADATA_BYTES;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	(void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from,
+			(off_t)ENVELOPE_WITNESS_OFFSET - from);
+	if (fchmod(fd, 0600) < 0 || fsync(fd) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static void name_backup(char *path, size_t room, const char *directory, const char *uuid)
+{
+	struct timespec now;
+	struct tm utc;
+	char text[32];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	strftime(text, sizeof(text), "%Y%m%dT%H%M%S", gmtime_r(&now.tv_sec, &utc));
+	snprintf(path, room, "%s/%s-%s.%09ldZ" SUFFIX, directory, uuid, text, now.tv_nsec);
+}
+
+int envelope_volume_backup(struct envelope_volume *volume, const char *directory, unsigned int keep,
+			   struct envelope_error *e)
+{
+	char path[PATH_MAX], temporary[PATH_MAX];
+	int r = envelope_file_mkdir(directory, 0700);
+
+	if (r < 0)
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", directory, strerror(-r));
+	name_backup(path, sizeof(path), directory, volume->geometry.uuid);
+	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", directory, strerror(ENAMETOOLONG));
+	r = crypt_header_backup(volume->cd, CRYPT_LUKS2, temporary);
+	if (r < 0) {
+		unlink(temporary);
+		return envelope_volume_failed(volume, e, ENVELOPE_E_IO, "backing its header up", r);
+	}
+	r = make_sparse(temporary);
+	if (r == 0 && rename(temporary, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		unlink(temporary);
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", path, strerror(-r));
+	}
+	remove_older(directory, volume->geometry.uuid, keep);
+	return 0;
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* May this device be formatted? And what lies on it now? */
+#include <blkid.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "volume-private.h"
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+#define _cleanup_close_ __attribute__((cleanup(close_fd)))
+
+static void free_probe(blkid_probe *probe)
+{
+	blkid_free_probe(*probe);
+}
+#define _cleanup_probe_ __attribute__((cleanup(free_probe)))
+
+bool envelope_volume_has_header(const char *device)
+{
+	static const struct {
+		off_t offset;
+		const char *magic;
+		size_t size;
+	} traces[] = {
+		{ 0, "LUKS\xba\xbe", 6 },
+		{ ENVELOPE_METADATA_BYTES, "SKUL\xba\xbe", 6 },
+		{ ENVELOPE_WITNESS_OFFSET, "DM-ENVELOPE-WIT1", 16 },
+	};
+	_cleanup_close_ int fd = open(device, O_RDONLY | O_CLOEXEC);
+	char found[16];
+
+	for (size_t i = 0; fd >= 0 && i < sizeof(traces) / sizeof(*traces); i++)
+		if (pread(fd, found, traces[i].size, traces[i].offset) == (ssize_t)traces[i].size &&
+		    !memcmp(found, traces[i].magic, traces[i].size))
+			return true;
+	return false;
+}
+
+/* The first device that is stacked on this one, for the message; "" where there is none */
+static void find_holder(int fd, char *name, size_t room)
+{
+	char path[128];
+	struct dirent *entry;
+	struct stat st;
+	DIR *dir;
+
+	*name = '\0';
+	if (fstat(fd, &st) < 0)
+		return;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(st.st_rdev),
+		 minor(st.st_rdev));
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			snprintf(name, room, " by %.64s", entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+static int in_use(const char *device, struct envelope_error *e)
+{
+	_cleanup_close_ int fd = open(device, O_RDONLY | O_CLOEXEC);
+	char holder[80] = "";
+
+	if (fd >= 0)
+		find_holder(fd, holder, sizeof(holder));
+	return envelope_fail(e, ENVELOPE_E_BUSY, "%s: in use%s (mounted, mapped or swap)", device,
+			     holder);
+}
+
+static int open_exclusively(const char *device, int *fd, uint64_t *size, struct envelope_error *e)
+{
+	struct stat st;
+	int readonly = 0;
+
+	if (stat(device, &st) < 0)
+		return envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s: %s", device, strerror(errno));
+	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
+		return envelope_fail(e, ENVELOPE_E_USAGE, "%s: neither a block device nor a file",
+				     device);
+	*fd = open(device, O_RDWR | O_CLOEXEC | (S_ISBLK(st.st_mode) ? O_EXCL : 0));
+	if (*fd < 0 && errno == EBUSY)
+		return in_use(device, e);
+	if (*fd < 0)
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", device, strerror(errno));
+	*size = (uint64_t)st.st_size;
+	if (!S_ISBLK(st.st_mode))
+		return 0;
+	if (ioctl(*fd, BLKGETSIZE64, size) < 0)
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", device, strerror(errno));
+	if (ioctl(*fd, BLKROGET, &readonly) == 0 && readonly)
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: the device is read-only", device);
+	return 0;
+}
+
+static blkid_probe new_probe(int fd)
+{
+	blkid_probe probe = blkid_new_probe();
+
+	if (!probe || blkid_probe_set_device(probe, fd, 0, 0) < 0) {
+		blkid_free_probe(probe);
+		return NULL;
+	}
+	blkid_probe_enable_superblocks(probe, 1);
+	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC |
+							 BLKID_SUBLKS_BADCSUM);
+	blkid_probe_enable_partitions(probe, 1);
+	blkid_probe_set_partitions_flags(probe, BLKID_PARTS_MAGIC);
+	return probe;
+}
+
+static int holds(const char *device, const char *what, struct envelope_error *e)
+{
+	_cleanup_volume_ struct envelope_volume *volume = NULL;
+
+	if (envelope_volume_load(device, &volume, NULL) == 0)
+		return envelope_fail(e, ENVELOPE_E_HOLDS_DATA, "%s: holds an envelope volume, %s",
+				     device, volume->geometry.uuid);
+	return envelope_fail(e, ENVELOPE_E_HOLDS_DATA, "%s: holds %s", device, what);
+}
+
+static int check_content(const char *device, int fd, struct envelope_error *e)
+{
+	_cleanup_probe_ blkid_probe probe = new_probe(fd);
+	const char *type;
+	char what[96];
+
+	if (!probe)
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: cannot be probed", device);
+	switch (blkid_do_safeprobe(probe)) {
+	case 1: /* nothing known */
+		if (envelope_volume_has_header(device))
+			return holds(device, "the remains of an envelope volume", e);
+		return 0;
+	case 0:
+		if (blkid_probe_lookup_value(probe, "TYPE", &type, NULL) == 0)
+			snprintf(what, sizeof(what), "a file system or the like (%.32s)", type);
+		else if (blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL) == 0)
+			snprintf(what, sizeof(what), "a partition table (%.32s)", type);
+		else
+			snprintf(what, sizeof(what), "something that blkid knows");
+		return holds(device, what, e);
+	case -2:
+		return holds(device, "several things at once, says blkid", e);
+	default:
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: cannot be read", device);
+	}
+}
+
+static int choose_sector_size(const struct envelope_format *format, uint64_t data_size,
+			      unsigned int *sector_size, struct envelope_error *e)
+{
+	unsigned int wanted = format->sector_size;
+
+	*sector_size = data_size % 4096 ? 512 : 4096;
+	if (wanted == 0)
+		return 0;
+	if (wanted < 512 || wanted > 4096 || wanted & (wanted - 1))
+		return envelope_fail(e, ENVELOPE_E_USAGE,
+				     "a sector size of %u: it must be 512, 1024, 2048 or 4096",
+				     wanted);
+	if (data_size % wanted)
+		return envelope_fail(e, ENVELOPE_E_USAGE,
+				     "%s: its size is no multiple of %u-byte sectors",
+				     format->device, wanted);
+	*sector_size = wanted;
+	return 0;
+}
+
+static int choose_uuid(const char *wanted, char *uuid, struct envelope_error *e)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t random[16];
+	size_t at = 0;
+
+	if (wanted) {
+		if (!envelope_uuid_valid(wanted))
+			return envelope_fail(e, ENVELOPE_E_USAGE,
+					     "\"%.40s\" is not a uuid in lower case", wanted);
+		memcpy(uuid, wanted, ENVELOPE_UUID_TEXT + 1);
+		return 0;
+	}
+	if (envelope_random(random, sizeof(random)) < 0)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "no random numbers");
+	random[6] = (random[6] & 0x0f) | 0x40; /* RFC 4122, version 4 */
+	random[8] = (random[8] & 0x3f) | 0x80;
+	for (int i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			uuid[at++] = '-';
+		uuid[at++] = digits[random[i] >> 4];
+		uuid[at++] = digits[random[i] & 15];
+	}
+	uuid[at] = '\0';
+	return 0;
+}
+
+int envelope_volume_check_device(const struct envelope_format *format,
+				 struct envelope_geometry *geometry, struct envelope_error *e)
+{
+	_cleanup_close_ int fd = -1;
+	uint64_t size;
+	int r;
+
+	r = open_exclusively(format->device, &fd, &size, e);
+	if (r < 0)
+		return r;
+	if (size < ENVELOPE_DATA_OFFSET + ENVELOPE_DATA_MINIMUM)
+		return envelope_fail(e, ENVELOPE_E_TOO_SMALL,
+				     "%s: %llu bytes; a volume needs at least %llu", format->device,
+				     (unsigned long long)size,
+				     ENVELOPE_DATA_OFFSET + ENVELOPE_DATA_MINIMUM);
+	r = choose_sector_size(format, size - ENVELOPE_DATA_OFFSET, &geometry->sector_size, e);
+	if (r < 0)
+		return r;
+	r = choose_uuid(format->uuid, geometry->uuid, e);
+	if (r < 0)
+		return r;
+	geometry->key_size = ENVELOPE_DEK_MAX;
+	geometry->data_offset = ENVELOPE_DATA_OFFSET;
+	return format->force ? 0 : check_content(format->device, fd, e);
+}
+
+int envelope_volume_wipe_signatures(const char *device, struct envelope_error *e)
+{
+	_cleanup_close_ int fd = open(device, O_RDWR | O_CLOEXEC);
+	_cleanup_probe_ blkid_probe probe = fd < 0 ? NULL : new_probe(fd);
+
+	if (!probe)
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: cannot be probed", device);
+	while (blkid_do_probe(probe) == 0)
+		if (blkid_do_wipe(probe, 0) < 0)
+			return envelope_fail(e, ENVELOPE_E_IO, "%s: an old signature stays: %s",
+					     device, strerror(errno));
+	if (fsync(fd) < 0)
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", device, strerror(errno));
+	return 0;
+}
+
+int envelope_volume_data_sectors(struct envelope_volume *volume, uint64_t *sectors,
+				 struct envelope_error *e)
+{
+	_cleanup_close_ int fd = open(volume->device, O_RDONLY | O_CLOEXEC);
+	unsigned int unit = volume->geometry.sector_size;
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+
+	if (size < 0)
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", volume->device, strerror(errno));
+	if ((uint64_t)size < volume->geometry.data_offset + unit)
+		return envelope_fail(e, ENVELOPE_E_TOO_SMALL,
+				     "%s: it ends before the data of its volume begins",
+				     volume->device);
+	*sectors = ((uint64_t)size - volume->geometry.data_offset) / unit * (unit / 512);
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files behind volume.h share. */
+#ifndef ENVELOPE_VOLUME_PRIVATE_H
+#define ENVELOPE_VOLUME_PRIVATE_H
+
+#include <libcryptsetup.h>
+
+#include "volume.h"
+
+#define ENVELOPE_METADATA_BYTES (128ULL << 10) /* each of the two copies */
+#define ENVELOPE_KEYSLOTS_BYTES (ENVELOPE_WITNESS_OFFSET - (256ULL << 10)) /* unused */
+#define ENVELOPE_DATA_MINIMUM	(1ULL << 20)
+#define ENVELOPE_WITNESS_BYTES	4096
+
+struct envelope_volume {
+	struct crypt_device *cd;
+	char *device;
+	struct envelope_geometry geometry;
+	char last_log[256]; /* what libcryptsetup said last */
+};
+
+/** envelope_volume_init() - a context of libcryptsetup that is silent; nothing is read yet */
+int envelope_volume_init(const char *device, struct envelope_volume **volume,
+			 struct envelope_error *e);
+
+/** envelope_volume_failed() - record an error of libcryptsetup: its errno and its own words */
+int envelope_volume_failed(struct envelope_volume *volume, struct envelope_error *e,
+			   enum envelope_code code, const char *what, int r);
+
+/** envelope_volume_put_slot() - write a token, read it back and compare; Return: its number */
+int envelope_volume_put_slot(struct envelope_volume *volume, const struct envelope_token *token,
+			     struct envelope_error *e);
+
+/** envelope_volume_wipe_signatures() - what an old content is known by, as wipefs does */
+int envelope_volume_wipe_signatures(const char *device, struct envelope_error *e);
+
+/* Each opens the device for itself, past the page cache where the device allows. */
+int envelope_witness_write(const char *device, const struct envelope_geometry *geometry,
+			   const uint8_t *dek, struct envelope_error *e);
+int envelope_witness_check(const char *device, const struct envelope_geometry *geometry,
+			   const uint8_t *dek, struct envelope_error *e);
+int envelope_witness_clear(const char *device, struct envelope_error *e);
+
+#endif

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Loading a volume, and its slots. */
+#include "volume.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "volume-private.h"
+
+static void keep_log(int level, const char *message, void *data)
+{
+	struct envelope_volume *volume = data;
+
+	if (level != CRYPT_LOG_ERROR)
+		return;
+	snprintf(volume->last_log, sizeof(volume->last_log), "%s", message);
+	volume->last_log[strcspn(volume->last_log, "\n")] = '\0';
+}
+
+int envelope_volume_failed(struct envelope_volume *volume, struct envelope_error *e,
+			   enum envelope_code code, const char *what, int r)
+{
+	const char *why = volume->last_log[0] ? volume->last_log : strerror(-r);
+
+	return envelope_fail(e, code, "%s: %s: %s", volume->device, what, why);
+}
+
+int envelope_volume_init(const char *device, struct envelope_volume **out, struct envelope_error *e)
+{
+	struct envelope_volume *volume = calloc(1, sizeof(*volume));
+	int r;
+
+	if (!volume)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: out of memory", device);
+	volume->device = strdup(device);
+	crypt_set_log_callback(NULL, keep_log, volume);
+	r = volume->device ? crypt_init(&volume->cd, device) : -ENOMEM;
+	crypt_set_log_callback(NULL, NULL, NULL);
+	if (r < 0) {
+		enum envelope_code code = r == -ENOENT || r == -ENOTBLK || r == -ENODEV
+						  ? ENVELOPE_E_NOT_FOUND
+						  : ENVELOPE_E_IO;
+
+		envelope_fail(e, code, "%s: %s", device, strerror(-r));
+		envelope_volume_free(volume);
+		return -(int)code;
+	}
+	crypt_set_log_callback(volume->cd, keep_log, volume);
+	*out = volume;
+	return 0;
+}
+
+void envelope_volume_free(struct envelope_volume *volume)
+{
+	if (!volume)
+		return;
+	crypt_free(volume->cd);
+	free(volume->device);
+	free(volume);
+}
+
+/* Why the header did not load: none there, or one that is damaged? */
+static int not_loaded(struct envelope_volume *volume, int r, struct envelope_error *e)
+{
+	struct envelope_volume *other;
+
+	if (r == -EIO)
+		return envelope_volume_failed(volume, e, ENVELOPE_E_IO, "reading the header", r);
+	if (envelope_volume_init(volume->device, &other, NULL) == 0) {
+		bool luks1 = crypt_load(other->cd, CRYPT_LUKS1, NULL) == 0;
+
+		envelope_volume_free(other);
+		if (luks1)
+			return envelope_fail(
+				e, ENVELOPE_E_NOT_VOLUME,
+				"%s: a LUKS1 volume of cryptsetup, not an envelope volume",
+				volume->device);
+	}
+	if (envelope_volume_has_header(volume->device))
+		return envelope_fail(e, ENVELOPE_E_HEADER_DAMAGED,
+				     "%s: no copy of its LUKS2 header is whole", volume->device);
+	return envelope_fail(e, ENVELOPE_E_NOT_VOLUME, "%s: not an envelope volume",
+			     volume->device);
+}
+
+static bool is_ours(struct envelope_volume *volume)
+{
+	const char *subsystem = crypt_get_subsystem(volume->cd);
+	const char *type;
+
+	if (subsystem && !strcmp(subsystem, ENVELOPE_SUBSYSTEM))
+		return true;
+	for (int id = 0; id < crypt_token_max(CRYPT_LUKS2); id++)
+		if (crypt_token_status(volume->cd, id, &type) != CRYPT_TOKEN_INVALID &&
+		    !strcmp(type, "envelope"))
+			return true;
+	return false;
+}
+
+/* What a table is loaded from must be what this project writes, whoever wrote the header */
+static int check_geometry(struct envelope_volume *volume, struct envelope_error *e)
+{
+	struct crypt_device *cd = volume->cd;
+	struct envelope_geometry *geometry = &volume->geometry;
+	const char *cipher = crypt_get_cipher(cd), *mode = crypt_get_cipher_mode(cd);
+	const char *uuid = crypt_get_uuid(cd);
+
+	if (!cipher || !mode || strcmp(cipher, "aes") || strcmp(mode, "xts-plain64") ||
+	    crypt_get_iv_offset(cd))
+		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
+				     "%s: its cipher is %s-%s; this version knows aes-xts-plain64",
+				     volume->device, cipher ? cipher : "?", mode ? mode : "?");
+	if (!uuid || !envelope_uuid_valid(uuid))
+		return envelope_fail(e, ENVELOPE_E_HEADER_DAMAGED, "%s: its uuid is malformed",
+				     volume->device);
+	snprintf(geometry->uuid, sizeof(geometry->uuid), "%s", uuid);
+	geometry->key_size = (unsigned int)crypt_get_volume_key_size(cd);
+	geometry->sector_size = (unsigned int)crypt_get_sector_size(cd);
+	geometry->data_offset = crypt_get_data_offset(cd) << 9;
+	if (geometry->key_size != 32 && geometry->key_size != 64)
+		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED, "%s: a key of %u bytes",
+				     volume->device, geometry->key_size);
+	if (geometry->data_offset < ENVELOPE_DATA_OFFSET)
+		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
+				     "%s: its data begins at %llu bytes, where no witness has room",
+				     volume->device, (unsigned long long)geometry->data_offset);
+	return 0;
+}
+
+int envelope_volume_load(const char *device, struct envelope_volume **out, struct envelope_error *e)
+{
+	_cleanup_volume_ struct envelope_volume *volume = NULL;
+	int r = envelope_volume_init(device, &volume, e);
+
+	if (r < 0)
+		return r;
+	r = crypt_load(volume->cd, CRYPT_LUKS2, NULL);
+	if (r < 0)
+		return not_loaded(volume, r, e);
+	if (!is_ours(volume))
+		return envelope_fail(e, ENVELOPE_E_NOT_VOLUME,
+				     "%s: a LUKS2 volume of cryptsetup, not an envelope volume",
+				     device);
+	r = check_geometry(volume, e);
+	if (r < 0)
+		return r;
+	*out = volume;
+	volume = NULL;
+	return 0;
+}
+
+const struct envelope_geometry *envelope_volume_geometry(const struct envelope_volume *volume)
+{
+	return &volume->geometry;
+}
+
+const char *envelope_volume_device(const struct envelope_volume *volume)
+{
+	return volume->device;
+}
+
+const char *envelope_volume_label(const struct envelope_volume *volume)
+{
+	const char *label = crypt_get_label(volume->cd);
+
+	return label ? label : "";
+}
+
+/* Put the disk's name in front of an error about a token */
+static int of_device(struct envelope_volume *volume, int id, struct envelope_error *e)
+{
+	if (e) {
+		char message[sizeof(e->message)];
+
+		snprintf(message, sizeof(message), "%.200s: token %d: %.250s", volume->device, id,
+			 e->message);
+		memcpy(e->message, message, sizeof(message));
+		return -(int)e->code;
+	}
+	return -ENVELOPE_E_TOKEN_INVALID;
+}
+
+static int read_slot(struct envelope_volume *volume, int id, struct envelope_slot *slot,
+		     struct envelope_error *e)
+{
+	const char *json;
+	int r = crypt_token_json_get(volume->cd, id, &json);
+
+	if (r < 0)
+		return envelope_volume_failed(volume, e, ENVELOPE_E_HEADER_DAMAGED,
+					      "reading a token", r);
+	slot->token_id = id;
+	r = envelope_token_parse(json, strlen(json), &slot->token, e);
+	if (r < 0) {
+		of_device(volume, id, e);
+		return r;
+	}
+	if (strcmp(slot->token.uuid, volume->geometry.uuid))
+		return envelope_fail(e, ENVELOPE_E_TOKEN_INVALID,
+				     "%s: token %d: slot %u was sealed for volume %s, this is %s",
+				     volume->device, id, slot->token.slot, slot->token.uuid,
+				     volume->geometry.uuid);
+	return 0;
+}
+
+int envelope_volume_slots(struct envelope_volume *volume, struct envelope_slot *slots, size_t *n,
+			  struct envelope_error *e)
+{
+	const char *type;
+
+	*n = 0;
+	for (int id = 0; id < crypt_token_max(CRYPT_LUKS2); id++) {
+		int r;
+
+		if (crypt_token_status(volume->cd, id, &type) == CRYPT_TOKEN_INVALID ||
+		    strcmp(type, "envelope"))
+			continue;
+		if (*n == ENVELOPE_SLOTS_MAX)
+			return envelope_fail(e, ENVELOPE_E_TOKEN_INVALID, "%s: more than %d slots",
+					     volume->device, ENVELOPE_SLOTS_MAX);
+		r = read_slot(volume, id, &slots[*n], e);
+		if (r < 0)
+			return r;
+		(*n)++;
+	}
+	return 0;
+}
+
+int envelope_volume_verify(struct envelope_volume *volume, const uint8_t *dek,
+			   struct envelope_error *e)
+{
+	int r = crypt_volume_key_verify(volume->cd, (const char *)dek, volume->geometry.key_size);
+
+	if (r == -EPERM)
+		return envelope_fail(e, ENVELOPE_E_WRONG_KEY,
+				     "%s: the key in its slot does not match the header's digest",
+				     volume->device);
+	if (r < 0)
+		return envelope_volume_failed(volume, e, ENVELOPE_E_FAILED, "checking the key", r);
+	return 0;
+}
+
+int envelope_volume_witness(struct envelope_volume *volume, const uint8_t *dek,
+			    struct envelope_error *e)
+{
+	return envelope_witness_check(volume->device, &volume->geometry, dek, e);
+}
+
+int envelope_volume_put_slot(struct envelope_volume *volume, const struct envelope_token *token,
+			     struct envelope_error *e)
+{
+	char *text = envelope_token_format(token);
+	struct envelope_slot back;
+	char *again;
+	int id, r;
+
+	if (!text)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: out of memory", volume->device);
+	id = crypt_token_json_set(volume->cd, CRYPT_ANY_TOKEN, text);
+	if (id < 0) {
+		free(text);
+		return envelope_volume_failed(volume, e, ENVELOPE_E_IO, "writing a slot", id);
+	}
+	/* From the disk, not from libcryptsetup's memory */
+	r = crypt_load(volume->cd, CRYPT_LUKS2, NULL);
+	if (r < 0)
+		r = envelope_volume_failed(volume, e, ENVELOPE_E_IO, "reading the header back", r);
+	else
+		r = read_slot(volume, id, &back, e);
+	again = r < 0 ? NULL : envelope_token_format(&back.token);
+	if (r == 0 && (!again || strcmp(again, text)))
+		r = envelope_fail(e, ENVELOPE_E_IO, "%s: slot %u reads back otherwise than written",
+				  volume->device, token->slot);
+	free(again);
+	free(text);
+	return r < 0 ? r : id;
+}
+
+int envelope_volume_drop_slot(struct envelope_volume *volume, int id, struct envelope_error *e)
+{
+	int r = crypt_token_json_set(volume->cd, id, NULL);
+
+	if (r < 0)
+		return envelope_volume_failed(volume, e, ENVELOPE_E_IO, "dropping a slot", r);
+	return 0;
+}
+
+int envelope_volume_replace_slot(struct envelope_volume *volume, int old,
+				 const struct envelope_token *token, struct envelope_error *e)
+{
+	int r = envelope_volume_put_slot(volume, token, e);
+
+	return r < 0 ? r : envelope_volume_drop_slot(volume, old, e);
+}
+
+int envelope_volume_erase(struct envelope_volume *volume, struct envelope_error *e)
+{
+	const char *type;
+	int r;
+
+	for (int id = 0; id < crypt_token_max(CRYPT_LUKS2); id++) {
+		if (crypt_token_status(volume->cd, id, &type) == CRYPT_TOKEN_INVALID ||
+		    strcmp(type, "envelope"))
+			continue;
+		r = envelope_volume_drop_slot(volume, id, e);
+		if (r < 0)
+			return r;
+	}
+	r = crypt_load(volume->cd, CRYPT_LUKS2, NULL);
+	if (r < 0)
+		return envelope_volume_failed(volume, e, ENVELOPE_E_IO, "reading the header back",
+					      r);
+	for (int id = 0; id < crypt_token_max(CRYPT_LUKS2); id++)
+		if (crypt_token_status(volume->cd, id, &type) != CRYPT_TOKEN_INVALID &&
+		    !strcmp(type, "envelope"))
+			return envelope_fail(e, ENVELOPE_E_IO, "%s: a slot is still there",
+					     volume->device);
+	return envelope_witness_clear(volume->device, e);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Volumes: the LUKS2 header by libcryptsetup, our tokens in it, the witness,
+ * header backups. Everything here may block on the disk: call it in a helper process.
+ */
+#ifndef ENVELOPE_VOLUME_H
+#define ENVELOPE_VOLUME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "token.h"
+
+#define ENVELOPE_WITNESS_OFFSET (16ULL << 20) /* bytes */
+#define ENVELOPE_DATA_OFFSET	(32ULL << 20) /* bytes */
+#define ENVELOPE_SUBSYSTEM	"envelope"
+
+struct envelope_volume; /* a loaded header */
+
+struct envelope_slot {
+	int token_id; /* LUKS2 token number */
+	struct envelope_token token;
+};
+
+/** envelope_volume_load() - read the header of @device; refuses what is not ours */
+int envelope_volume_load(const char *device, struct envelope_volume **volume,
+			 struct envelope_error *e);
+void envelope_volume_free(struct envelope_volume *volume);
+static inline void envelope_volume_freep(struct envelope_volume **volume)
+{
+	envelope_volume_free(*volume);
+}
+#define _cleanup_volume_ __attribute__((cleanup(envelope_volume_freep)))
+
+const struct envelope_geometry *envelope_volume_geometry(const struct envelope_volume *volume);
+const char *envelope_volume_device(const struct envelope_volume *volume);
+const char *envelope_volume_label(const struct envelope_volume *volume);
+
+/**
+ * envelope_volume_slots() - every slot token, parsed
+ * @slots: room for ENVELOPE_SLOTS_MAX
+ * @n:     how many there are
+ *
+ * A token of type envelope that does not parse or names another uuid is an error that
+ * names it. Two of one slot id are what a rewrap leaves that lost its power half-way:
+ * both are good.
+ */
+int envelope_volume_slots(struct envelope_volume *volume, struct envelope_slot *slots, size_t *n,
+			  struct envelope_error *e);
+
+struct envelope_format {
+	const char *device;
+	const char *uuid;	  /* NULL: a new one */
+	const char *label;	  /* NULL: none */
+	unsigned int sector_size; /* bytes; 0: 4096 unless the disk asks for 512 */
+	bool force;		  /* destroy what the device holds */
+};
+
+/**
+ * envelope_volume_check_device() - may this device be formatted? Changes nothing.
+ * @geometry: filled with what the volume will have (64-byte DEK), a fresh uuid included
+ *
+ * Errors: NOT_FOUND, BUSY (mounted, mapped, swap …; --force does not help), HOLDS_DATA
+ * (a filesystem, partition table, LUKS header …, named in the message), TOO_SMALL, IO
+ * (read-only device too), USAGE (bad uuid or sector size).
+ */
+int envelope_volume_check_device(const struct envelope_format *format,
+				 struct envelope_geometry *geometry, struct envelope_error *e);
+
+/**
+ * envelope_volume_format() - write header, first slot and witness, and read them back
+ * @token: sealed for @geometry
+ *
+ * Nothing is written before the device is opened exclusively. On failure half-way the
+ * header written so far is removed.
+ */
+int envelope_volume_format(const struct envelope_format *format,
+			   const struct envelope_geometry *geometry, const uint8_t *dek,
+			   const struct envelope_token *token, struct envelope_error *e);
+
+/** envelope_volume_has_header() - is there a trace of a LUKS2 header or of a witness? */
+bool envelope_volume_has_header(const char *device);
+
+/** envelope_volume_verify() - does the DEK match the LUKS2 digest? -ENVELOPE_E_WRONG_KEY */
+int envelope_volume_verify(struct envelope_volume *volume, const uint8_t *dek,
+			   struct envelope_error *e);
+
+/** envelope_volume_witness() - does the witness match? -ENVELOPE_E_WITNESS_MISMATCH */
+int envelope_volume_witness(struct envelope_volume *volume, const uint8_t *dek,
+			    struct envelope_error *e);
+
+/** envelope_volume_drop_slot() - drop one token */
+int envelope_volume_drop_slot(struct envelope_volume *volume, int token_id,
+			      struct envelope_error *e);
+
+/**
+ * envelope_volume_replace_slot() - write @token as a new slot, read it back and
+ * compare, only then drop the token @old
+ */
+int envelope_volume_replace_slot(struct envelope_volume *volume, int old,
+				 const struct envelope_token *token, struct envelope_error *e);
+
+/**
+ * envelope_volume_erase() - drop every slot, read back that none is left
+ *
+ * Overwrites the witness too. Header backups are the caller's.
+ */
+int envelope_volume_erase(struct envelope_volume *volume, struct envelope_error *e);
+
+/**
+ * envelope_volume_backup() - back the header up
+ * @directory: created 0700; the backup is UUID-TIME.luks2 in it, sparse, and can be restored
+ *             by cryptsetup luksHeaderRestore; older ones beyond @keep are removed
+ */
+int envelope_volume_backup(struct envelope_volume *volume, const char *directory, unsigned int keep,
+			   struct envelope_error *e);
+
+/** envelope_volume_forget_backups() - remove every backup of this uuid; returns how many */
+int envelope_volume_forget_backups(const char *directory, const char *uuid);
+
+/** envelope_volume_data_sectors() - 512-byte sectors of data the device has room for now */
+int envelope_volume_data_sectors(struct envelope_volume *volume, uint64_t *sectors,
+				 struct envelope_error *e);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What envelope-keyd and a worker (envelope-provider) say to each other over a
+ * SOCK_SEQPACKET socketpair: fixed structures, so that there is nothing to parse.
+ *
+ * The worker answers each request once, in any order. Shares never travel in a
+ * message: request and reply name a cell of a small shared memory, which both
+ * sides wipe after use. Each side checks everything it reads: sizes, the
+ * protocol number, terminators, ranges.
+ */
+#ifndef ENVELOPE_WORKER_PROTOCOL_H
+#define ENVELOPE_WORKER_PROTOCOL_H
+
+#include <stdint.h>
+
+#include "token.h"
+
+#define ENVELOPE_WORKER_PROTOCOL  1
+#define ENVELOPE_WORKER_SOCKET_FD 3
+#define ENVELOPE_WORKER_MEMORY_FD 4  /* a memfd of struct envelope_worker_memory, sealed in size */
+#define ENVELOPE_WORKER_CELLS	  16 /* requests under way at once */
+
+enum envelope_worker_op {
+	ENVELOPE_WORKER_CREATE = 1, /* make the KEK, version 1 */
+	ENVELOPE_WORKER_ROTATE,	    /* add a version; the reply names it */
+	ENVELOPE_WORKER_ATTRIBUTES, /* state of the KEK; the reply names the newest version */
+	ENVELOPE_WORKER_VERSION,    /* version number request.index, counted from 0 */
+	ENVELOPE_WORKER_WRAP,	    /* the cell's share, by the newest version */
+	ENVELOPE_WORKER_UNWRAP,	    /* request.wrapped into the cell */
+	ENVELOPE_WORKER_OPS,
+};
+
+/* DESIGN: provider states are distinct, each with its own policy */
+enum envelope_provider_state {
+	ENVELOPE_PROVIDER_OK,
+	ENVELOPE_PROVIDER_THROTTLED,
+	ENVELOPE_PROVIDER_UNREACHABLE,
+	ENVELOPE_PROVIDER_DENIED,
+	ENVELOPE_PROVIDER_DISABLED,
+	ENVELOPE_PROVIDER_EXPIRED,
+	ENVELOPE_PROVIDER_NOT_YET_VALID,
+	ENVELOPE_PROVIDER_DELETED,
+	ENVELOPE_PROVIDER_STATES,
+};
+
+struct envelope_worker_memory {
+	uint8_t cells[ENVELOPE_WORKER_CELLS][ENVELOPE_SHARE_BYTES];
+};
+
+struct envelope_worker_request {
+	uint32_t protocol;
+	uint32_t op; /* enum envelope_worker_op */
+	uint64_t id; /* echoed */
+	uint32_t cell;
+	uint32_t index;
+	uint32_t wrapped_size;
+	char version[ENVELOPE_KEK_VERSION_MAX + 1];
+	char algorithm[ENVELOPE_ALGORITHM_MAX + 1];
+	uint8_t wrapped[ENVELOPE_WRAPPED_MAX];
+};
+
+struct envelope_worker_reply {
+	uint32_t protocol;
+	uint32_t op;
+	uint64_t id;
+	uint32_t code;	   /* enum envelope_code */
+	uint32_t state;	   /* enum envelope_provider_state, of the KEK or the version asked for */
+	uint32_t versions; /* how many there are (ATTRIBUTES) */
+	uint32_t unbacked; /* 1: the provider keeps keys that no backup holds (ATTRIBUTES) */
+	uint32_t wrapped_size;
+	char version[ENVELOPE_KEK_VERSION_MAX + 1];
+	char algorithm[ENVELOPE_ALGORITHM_MAX + 1];
+	char created[21];  /* of the version named */
+	char message[256]; /* where code is not ENVELOPE_OK */
+	char cure[256];
+	uint8_t wrapped[ENVELOPE_WRAPPED_MAX];
+};
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a provider of key-encryption keys implements. It runs in a worker process
+ * of its own, one for each KEK in use, and never in envelope-keyd.
+ */
+#ifndef ENVELOPE_PROVIDER_H
+#define ENVELOPE_PROVIDER_H
+
+#include "error.h"
+#include "kek-config.h"
+#include "secret.h"
+#include "token.h"
+#include "worker-protocol.h"
+
+struct envelope_provider_key; /* an opened KEK, the provider's own */
+
+/** struct envelope_wrapped - a share as a provider wrapped it */
+struct envelope_wrapped {
+	char version[ENVELOPE_KEK_VERSION_MAX + 1];
+	char algorithm[ENVELOPE_ALGORITHM_MAX + 1];
+	uint8_t data[ENVELOPE_WRAPPED_MAX];
+	size_t size;
+};
+
+/** struct envelope_kek_version - what a provider tells of one version */
+struct envelope_kek_version {
+	char version[ENVELOPE_KEK_VERSION_MAX + 1];
+	char created[21];
+	enum envelope_provider_state state;
+};
+
+/** struct envelope_kek_attributes - what a provider tells of a KEK */
+struct envelope_kek_attributes {
+	enum envelope_provider_state state; /* of the newest version */
+	unsigned int versions;
+	struct envelope_kek_version newest;
+	int unbacked; /* keys are kept that no backup holds */
+};
+
+/**
+ * struct envelope_provider - one kind of provider
+ *
+ * Every function returns 0 or a negative enum envelope_code with @e filled, the
+ * KEK's name in the message.
+ */
+struct envelope_provider {
+	const char *name; /* `provider=` in keks.d */
+	int (*open)(const struct envelope_kek_config *config, struct envelope_provider_key **key,
+		    struct envelope_error *e);
+	int (*create)(struct envelope_provider_key *key, struct envelope_kek_version *version,
+		      struct envelope_error *e);
+	int (*rotate)(struct envelope_provider_key *key, struct envelope_kek_version *version,
+		      struct envelope_error *e);
+	int (*attributes)(struct envelope_provider_key *key, struct envelope_kek_attributes *out,
+			  struct envelope_error *e);
+	int (*version)(struct envelope_provider_key *key, unsigned int index,
+		       struct envelope_kek_version *out, struct envelope_error *e);
+	/* @share: ENVELOPE_SHARE_BYTES of locked memory; by the newest enabled version */
+	int (*wrap)(struct envelope_provider_key *key, const uint8_t *share,
+		    struct envelope_wrapped *out, struct envelope_error *e);
+	/* @share: filled, ENVELOPE_SHARE_BYTES; wiped on failure */
+	int (*unwrap)(struct envelope_provider_key *key, const struct envelope_wrapped *in,
+		      uint8_t *share, struct envelope_error *e);
+	void (*close)(struct envelope_provider_key *key);
+};
+
+extern const struct envelope_provider envelope_provider_service;
+
+#endif
