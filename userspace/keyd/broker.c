@@ -18,9 +18,6 @@ typedef bool (*handler)(struct session *s, const struct broker_request *request,
 static bool alive(struct session *s, const struct broker_request *request,
 		  struct broker_reply *reply)
 {
-	(void)s;
-	(void)request;
-	(void)reply;
 	return true;
 }
 
@@ -29,7 +26,8 @@ static bool lock_disk(struct session *s, const struct broker_request *request,
 {
 	struct session *other;
 
-	LIST_FOREACH(other, &s->manager->sessions, link) {
+	LIST_FOREACH(other, &s->manager->sessions, link)
+	{
 		if (other != s && !memcmp(other->disk, request->disk, sizeof(other->disk))) {
 			envelope_fail(&reply->error, ENVELOPE_E_BUSY,
 				      "%s is under way on this disk", other->method->name);
@@ -48,7 +46,8 @@ static bool lock_name(struct session *s, const struct broker_request *request,
 
 	if (table_name_check(request->name, &reply->error))
 		return true;
-	LIST_FOREACH(other, &s->manager->sessions, link) {
+	LIST_FOREACH(other, &s->manager->sessions, link)
+	{
 		if (other != s && !strcmp(other->name, request->name)) {
 			envelope_fail(&reply->error, ENVELOPE_E_BUSY, "%s: %s is under way",
 				      request->name, other->method->name);
@@ -74,7 +73,8 @@ static bool worker_op_is(const struct broker_request *request, enum envelope_wor
 {
 	if (request->worker.op == a || request->worker.op == b)
 		return true;
-	envelope_fail(&reply->error, ENVELOPE_E_PERMISSION, "not a call that this request may make");
+	envelope_fail(&reply->error, ENVELOPE_E_PERMISSION,
+		      "not a call that this request may make");
 	return false;
 }
 
@@ -121,7 +121,8 @@ static bool holds_name(const struct session *s, const char *name, struct envelop
 {
 	if (*s->name && !strcmp(s->name, name))
 		return true;
-	envelope_fail(e, ENVELOPE_E_PERMISSION, "this request does not hold the mapping it changes");
+	envelope_fail(e, ENVELOPE_E_PERMISSION,
+		      "this request does not hold the mapping it changes");
 	return false;
 }
 
@@ -132,8 +133,7 @@ static int add_key_of(struct session *s, struct table *table, int32_t *id, struc
 	int r;
 
 	table->key_number = ++s->manager->key_number;
-	if (table_check(table) ||
-	    table_key_description(table, description, sizeof(description)))
+	if (table_check(table) || table_key_description(table, description, sizeof(description)))
 		r = envelope_fail(e, ENVELOPE_E_FAILED, "%s: its table is out of range", s->name);
 	else
 		r = keyring_add(description, s->secrets->dek, table->key_size, id, e);
@@ -154,7 +154,8 @@ static int remember(struct session *s, const struct table *table, int32_t key,
 	device->managed = true;
 	*device->problem = '\0';
 	device->slot = opened->slot;
-	device->n_keks = opened->n_keks < ENVELOPE_SHARES_MAX ? opened->n_keks : ENVELOPE_SHARES_MAX;
+	device->n_keks =
+		opened->n_keks < ENVELOPE_SHARES_MAX ? opened->n_keks : ENVELOPE_SHARES_MAX;
 	memcpy(device->keks, opened->keks, sizeof(device->keks));
 	for (unsigned int i = 0; i < device->n_keks; i++)
 		device->keks[i][ENVELOPE_KEK_NAME_MAX] = '\0';
@@ -167,8 +168,7 @@ static bool activate(struct session *s, const struct broker_request *request,
 	struct table table = request->table;
 	int32_t key = 0;
 
-	if (!holds_name(s, table.name, &reply->error) ||
-	    add_key_of(s, &table, &key, &reply->error))
+	if (!holds_name(s, table.name, &reply->error) || add_key_of(s, &table, &key, &reply->error))
 		return true;
 	if (device_load(&table, &reply->error) ||
 	    remember(s, &table, key, &request->opened, &reply->error)) {
@@ -187,8 +187,7 @@ static bool set_key(struct session *s, const struct broker_request *request,
 	struct table table = request->table;
 	int32_t key = 0;
 
-	if (!holds_name(s, table.name, &reply->error) ||
-	    add_key_of(s, &table, &key, &reply->error))
+	if (!holds_name(s, table.name, &reply->error) || add_key_of(s, &table, &key, &reply->error))
 		return true;
 	if (table_key(&table, text, sizeof(text))) {
 		envelope_fail(&reply->error, ENVELOPE_E_FAILED, "%s: a key too long", table.name);
@@ -231,7 +230,7 @@ static bool forget(struct session *s, const struct broker_request *request,
 		return true;
 	device = device_find(s->manager, request->name);
 	if (device)
-		device_forget(s->manager, device);
+		device_forget(device);
 	s->activated = false;
 	return true;
 }
@@ -241,23 +240,17 @@ static bool problem(struct session *s, const struct broker_request *request,
 {
 	struct device *device = device_find(s->manager, s->device);
 
-	(void)reply;
 	if (device)
 		snprintf(device->problem, sizeof(device->problem), "%s", request->error.message);
 	return true;
 }
 
 static const handler handlers[BROKER_OPS] = {
-	[BROKER_ALIVE] = alive,
-	[BROKER_LOCK_DISK] = lock_disk,
-	[BROKER_LOCK_NAME] = lock_name,
-	[BROKER_KEK_READ] = kek_read,
-	[BROKER_KEK_USE] = kek_use,
-	[BROKER_KEK_CHANGE] = kek_change,
-	[BROKER_ACTIVATE] = activate,
-	[BROKER_RELOAD] = reload,
-	[BROKER_SET_KEY] = set_key,
-	[BROKER_FORGET] = forget,
+	[BROKER_ALIVE] = alive,		[BROKER_LOCK_DISK] = lock_disk,
+	[BROKER_LOCK_NAME] = lock_name, [BROKER_KEK_READ] = kek_read,
+	[BROKER_KEK_USE] = kek_use,	[BROKER_KEK_CHANGE] = kek_change,
+	[BROKER_ACTIVATE] = activate,	[BROKER_RELOAD] = reload,
+	[BROKER_SET_KEY] = set_key,	[BROKER_FORGET] = forget,
 	[BROKER_PROBLEM] = problem,
 };
 

@@ -17,17 +17,17 @@
 #include "worker-protocol.h"
 
 enum broker_op {
-	BROKER_ALIVE,	  /* the session makes progress: its deadline begins anew */
-	BROKER_LOCK_DISK, /* be the only one that changes this disk; until the session ends */
-	BROKER_LOCK_NAME, /* the same for a mapping */
-	BROKER_KEK_READ,  /* let the KEK's worker do request.worker: ATTRIBUTES, VERSION */
-	BROKER_KEK_USE,	  /* WRAP, UNWRAP: secrets.share is read or filled */
-	BROKER_KEK_CHANGE,/* CREATE, ROTATE */
-	BROKER_ACTIVATE,  /* put secrets.dek into the keyring and load request.table with it */
-	BROKER_RELOAD,	  /* load request.table with the key that is there */
-	BROKER_SET_KEY,	  /* put secrets.dek into the keyring and hand it to the mapping */
-	BROKER_FORGET,	  /* the mapping is gone: drop its key */
-	BROKER_PROBLEM,	  /* a device could not be taken over: request.error says why */
+	BROKER_ALIVE,	   /* the session makes progress: its deadline begins anew */
+	BROKER_LOCK_DISK,  /* be the only one that changes this disk; until the session ends */
+	BROKER_LOCK_NAME,  /* the same for a mapping */
+	BROKER_KEK_READ,   /* let the KEK's worker do request.worker: ATTRIBUTES, VERSION */
+	BROKER_KEK_USE,	   /* WRAP, UNWRAP: secrets.share is read or filled */
+	BROKER_KEK_CHANGE, /* CREATE, ROTATE */
+	BROKER_ACTIVATE,   /* put secrets.dek into the keyring and load request.table with it */
+	BROKER_RELOAD,	   /* load request.table with the key that is there */
+	BROKER_SET_KEY,	   /* put secrets.dek into the keyring and hand it to the mapping */
+	BROKER_FORGET,	   /* the mapping is gone: drop its key */
+	BROKER_PROBLEM,	   /* a device could not be taken over: request.error says why */
 	BROKER_OPS,
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #define DISKS_MAX 64
 #define STACK_MAX 16 /* mappings on mappings */
@@ -107,6 +108,20 @@ static bool held(dev_t devno, char *out, size_t room)
 bool device_user(dev_t devno, char *out, size_t room)
 {
 	return mounted(devno, out, room) || swapped(devno, out, room) || held(devno, out, room);
+}
+
+bool device_path(const char *devno, char *out, size_t room)
+{
+	char path[128], target[4096];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%s", devno);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return false;
+	target[n] = '\0';
+	snprintf(out, room, "/dev/%s", strrchr(target, '/') ? strrchr(target, '/') + 1 : target);
+	return true;
 }
 
 struct disks {

@@ -15,6 +15,14 @@
  */
 bool device_user(dev_t devno, char *out, size_t room);
 
+/**
+ * device_path() - the node of a block device, as the kernel calls it
+ * @devno: "major:minor"
+ *
+ * Return: false where there is no such device.
+ */
+bool device_path(const char *devno, char *out, size_t room);
+
 /** device_same_disk() - do two block devices lie, in the end, on the same whole disk? */
 bool device_same_disk(dev_t a, dev_t b);
 

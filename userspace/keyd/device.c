@@ -20,9 +20,6 @@ __attribute__((format(printf, 5, 6))) static void keep_error(int level, const ch
 {
 	va_list args;
 
-	(void)file;
-	(void)line;
-	(void)code;
 	if ((level & 7) > CONTROL_ERROR)
 		return;
 	va_start(args, fmt);
@@ -72,7 +69,8 @@ static int failed(int error, const char *name, const char *what, struct envelope
 		return envelope_fail(e, ENVELOPE_E_BUSY, "%s: %s: in use", name, what);
 	case EKEYREJECTED:
 		return envelope_fail(e, ENVELOPE_E_WRONG_KEY,
-				     "%s: the kernel refuses the key: it is not this volume's", name);
+				     "%s: the kernel refuses the key: it is not this volume's",
+				     name);
 	case EACCES:
 	case EPERM:
 		return envelope_fail(e, ENVELOPE_E_PERMISSION, "%s: %s: not permitted", name, what);
@@ -155,7 +153,8 @@ int device_ours(const char *name, struct device_info *info, struct envelope_erro
 		return r;
 	if (table_volume_uuid(info->uuid, uuid))
 		return 0;
-	envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s is a mapping, but none of envelope-keyd's", name);
+	envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s is a mapping, but none of envelope-keyd's",
+		      name);
 	return envelope_cure(e, "handle it by the program that made it, or dmsetup");
 }
 
@@ -173,8 +172,8 @@ int device_each(device_visit visit, void *data, struct envelope_error *e)
 	if (!entry || !entry->dev)
 		return 0;
 	for (;; entry = (void *)((char *)entry + entry->next)) {
-		if (strlen(entry->name) <= TABLE_NAME_MAX && !device_info(entry->name, &info, NULL) &&
-		    table_volume_uuid(info.uuid, uuid)) {
+		if (strlen(entry->name) <= TABLE_NAME_MAX &&
+		    !device_info(entry->name, &info, NULL) && table_volume_uuid(info.uuid, uuid)) {
 			r = visit(entry->name, &info, data);
 			if (r)
 				return r;
@@ -280,8 +279,16 @@ int device_remove(const char *name, struct envelope_error *e)
 		return failed(ENOMEM, name, "remove", e);
 	r = run_and_wait(task, name, "remove", e);
 	if (r == -ENVELOPE_E_BUSY)
-		return envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: a process has it open", name);
+		return envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: a process has it open",
+				     name);
 	return r;
+}
+
+void device_clear(const char *name)
+{
+	_cleanup_task_ struct dm_task *task = task_new(DM_DEVICE_CLEAR, name, NULL);
+
+	run(task, name, "clear", NULL);
 }
 
 int device_message(const char *name, const char *message, struct envelope_error *e)
@@ -343,7 +350,7 @@ int device_status(const char *name, struct table_status *status, struct envelope
 	if (!r)
 		r = get_target(task, name, &length, &line, e);
 	if (!r && table_status_parse(line, status))
-		r = envelope_fail(e, ENVELOPE_E_FAILED, "%s: a status that envelope-keyd does not know",
-				  name);
+		r = envelope_fail(e, ENVELOPE_E_FAILED,
+				  "%s: a status that envelope-keyd does not know", name);
 	return r;
 }

@@ -60,6 +60,9 @@ int device_suspend(const char *name, struct envelope_error *e);
 /** device_remove() - BUSY names who uses it */
 int device_remove(const char *name, struct envelope_error *e);
 
+/** device_clear() - drop a table that was loaded and never put to work */
+void device_clear(const char *name);
+
 int device_message(const char *name, const char *message, struct envelope_error *e);
 
 /** device_table() - the table at work; @table is filled in full */

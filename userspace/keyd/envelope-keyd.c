@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "log.h"
 #include "kek-config.h"
+#include "log.h"
 #include "manager.h"
 #include "varlink.h"
 
@@ -20,7 +20,7 @@ static const char usage[] =
 	"  --state-dir DIR     key store, pins, header backups (/var/lib/envelope)\n"
 	"  --runtime-dir DIR   (/run/envelope)\n"
 	"  --keks-dir DIR      declarations of KEKs (" ENVELOPE_KEKS_DIRECTORY ")\n"
-	"  --provider PATH     program of the workers (" ENVELOPE_PROVIDER_PROGRAM ")\n"
+	"  --provider PATH     program of the workers (" ENVELOPE_PROVIDER_PATH ")\n"
 	"  --user NAME         of the workers; its group may ask for the status (envelope)\n"
 	"  --help, --version\n";
 
@@ -38,9 +38,10 @@ static int parse_arguments(int argc, char **argv, struct options *o)
 		{ "version", no_argument, NULL, VERSION },
 		{},
 	};
-	const char **places[] = { [SOCKET] = &o->socket,       [STATE] = &o->state_dir,
-				  [RUNTIME] = &o->runtime_dir, [KEKS] = &o->keks_dir,
-				  [PROVIDER] = &o->provider,   [USER] = &o->user };
+	const char **places[] = {
+		[SOCKET] = &o->socket, [STATE] = &o->state_dir,	  [RUNTIME] = &o->runtime_dir,
+		[KEKS] = &o->keks_dir, [PROVIDER] = &o->provider, [USER] = &o->user
+	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -70,7 +71,7 @@ int main(int argc, char **argv)
 		.state_dir = "/var/lib/envelope",
 		.runtime_dir = "/run/envelope",
 		.keks_dir = ENVELOPE_KEKS_DIRECTORY,
-		.provider = ENVELOPE_PROVIDER_PROGRAM,
+		.provider = ENVELOPE_PROVIDER_PATH,
 		.user = "envelope",
 	};
 

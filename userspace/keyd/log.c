@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
-#define TEXT_MAX 1024
+#define TEXT_MAX       1024
 
 static int journal = -1;
 

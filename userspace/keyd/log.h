@@ -17,15 +17,15 @@ struct log_fields {
 	const char *kek;
 };
 
-#define LOG_ID_OPENED	"0225a3a3988c4589b774ade1ce7823ec"
-#define LOG_ID_CLOSED	"3c5809d3dcfe45ba8854f4dfb579201c"
+#define LOG_ID_OPENED	 "0225a3a3988c4589b774ade1ce7823ec"
+#define LOG_ID_CLOSED	 "3c5809d3dcfe45ba8854f4dfb579201c"
 #define LOG_ID_FORMATTED "da93b9709011461ea1cb65279f5b2687"
 #define LOG_ID_REWRAPPED "00b3149882e64bd298f35d536b9736b8"
-#define LOG_ID_ERASED	"121e7361785846c5a9d30c99f1b572ca"
-#define LOG_ID_TAKEN	"de23cd4552374e8facf437668f2b5cb3"
-#define LOG_ID_REFUSED	"7221d9455334428792cb42bb05f03a4e"
-#define LOG_ID_WORKER	"a11fcdd4845b4040a538a64e679f9c34"
-#define LOG_ID_KEK	"3e4e02fc61e94e29982d99fa156daaea"
+#define LOG_ID_ERASED	 "121e7361785846c5a9d30c99f1b572ca"
+#define LOG_ID_TAKEN	 "de23cd4552374e8facf437668f2b5cb3"
+#define LOG_ID_REFUSED	 "7221d9455334428792cb42bb05f03a4e"
+#define LOG_ID_WORKER	 "a11fcdd4845b4040a538a64e679f9c34"
+#define LOG_ID_KEK	 "3e4e02fc61e94e29982d99fa156daaea"
 
 /** log_open() - once, at the start */
 void log_open(void);

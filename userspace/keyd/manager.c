@@ -40,8 +40,8 @@ struct device *device_find(struct manager *m, const char *name)
 	struct device *device;
 
 	LIST_FOREACH(device, &m->devices, link)
-		if (!strcmp(device->name, name))
-			return device;
+	if (!strcmp(device->name, name))
+		return device;
 	return NULL;
 }
 
@@ -62,9 +62,8 @@ struct device *device_add(struct manager *m, const char *name, const char *uuid)
 	return device;
 }
 
-void device_forget(struct manager *m, struct device *device)
+void device_forget(struct device *device)
 {
-	(void)m;
 	keyring_remove(device->key);
 	sd_event_source_disable_unref(device->retry);
 	LIST_REMOVE(device, link);
@@ -82,10 +81,8 @@ static int on_patience_lost(sd_event_source *source, uint64_t usec, void *data)
 	struct manager *m = data;
 	struct session *s;
 
-	(void)source;
-	(void)usec;
 	LIST_FOREACH(s, &m->sessions, link)
-		session_abort(s, "envelope-keyd is stopping");
+	session_abort(s, "envelope-keyd is stopping");
 	return sd_event_exit(m->event, 0);
 }
 
@@ -95,8 +92,6 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	static sd_event_source *patience;
 	struct manager *m = data;
 
-	(void)source;
-	(void)info;
 	if (m->stopping)
 		return 0;
 	log_line(LOG_INFO, NULL, "Stopping; open devices stay open");
@@ -120,7 +115,7 @@ static void start_workers(struct manager *m)
 	}
 	for (char **name = names; *name; name++) {
 		if (worker_start(m, *name, &e))
-			log_line(LOG_ERR, &(struct log_fields){ .kek = *name }, "%s", e.message);
+			log_line(LOG_ERR, &(struct log_fields) { .kek = *name }, "%s", e.message);
 		free(*name);
 	}
 	free(names);
@@ -130,8 +125,6 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 {
 	struct manager *m = data;
 
-	(void)source;
-	(void)info;
 	sd_notifyf(0, "RELOADING=1");
 	worker_restart_all(m);
 	start_workers(m);
@@ -226,7 +219,8 @@ static int lock_down(void)
 		return -errno;
 	}
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
-		log_line(LOG_WARNING, NULL, "The kernel knows no I/O flushers: %s", strerror(errno));
+		log_line(LOG_WARNING, NULL, "The kernel knows no I/O flushers: %s",
+			 strerror(errno));
 	return 0;
 }
 
@@ -234,7 +228,7 @@ static void free_all(struct manager *m)
 {
 	worker_stop_all(m);
 	while (!LIST_EMPTY(&m->devices))
-		device_forget(m, LIST_FIRST(&m->devices));
+		device_forget(LIST_FIRST(&m->devices));
 	sd_event_unref(m->event);
 }
 

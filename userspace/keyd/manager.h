@@ -83,6 +83,6 @@ struct device *device_find(struct manager *m, const char *name);
 struct device *device_add(struct manager *m, const char *name, const char *uuid);
 
 /** device_forget() - drop the entry and its key */
-void device_forget(struct manager *m, struct device *device);
+void device_forget(struct device *device);
 
 #endif

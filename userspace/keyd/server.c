@@ -65,8 +65,6 @@ void server_send_error(struct client *client, const struct envelope_error *e)
 
 static int on_idle(sd_event_source *source, uint64_t usec, void *data)
 {
-	(void)source;
-	(void)usec;
 	client_free(data);
 	return 0;
 }
@@ -81,8 +79,6 @@ static int on_next(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct client *client = data;
 
-	(void)source;
-	(void)usec;
 	client->next = sd_event_source_disable_unref(client->next);
 	handle_messages(client);
 	return 0;
@@ -129,7 +125,8 @@ static void get_description(struct client *client, struct json_object *parameter
 	char name[64] = "";
 
 	if (!parameters || envelope_json_text(parameters, "interface", name, sizeof(name)))
-		return send_message(client, service_error("InvalidParameter", "parameter", "interface"));
+		return send_message(client,
+				    service_error("InvalidParameter", "parameter", "interface"));
 	if (strcmp(name, ENVELOPE_INTERFACE))
 		return send_message(client, service_error("InterfaceNotFound", "interface", name));
 	description = json_object_new_object();
@@ -213,8 +210,6 @@ static int on_message(sd_event_source *source, int fd, uint32_t revents, void *d
 	struct client *client = data;
 	ssize_t n = varlink_receive(fd, &client->buffer);
 
-	(void)source;
-	(void)revents;
 	if (n == -EAGAIN || n == -EINTR)
 		return 0;
 	if (n <= 0)
@@ -245,7 +240,7 @@ static bool has_room(const struct manager *m, bool root)
 	unsigned int others = 0;
 
 	LIST_FOREACH(client, &m->clients, link)
-		others += !client->root;
+	others += !client->root;
 	return m->n_clients < CLIENTS_MAX && (root || others < CLIENTS_OTHERS);
 }
 
@@ -279,11 +274,13 @@ static int client_new(struct manager *m, int fd)
 
 static int on_connection(sd_event_source *source, int listener, uint32_t revents, void *data)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct manager *m = data;
+	int fd;
 
-	(void)source;
-	(void)revents;
-	if (fd >= 0 && client_new(data, fd))
+	if (m->stopping)
+		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0 && client_new(m, fd))
 		close(fd);
 	return 0;
 }
@@ -322,7 +319,8 @@ int server_listen(struct manager *m)
 	if (r >= 0)
 		r = sd_event_add_io(m->event, NULL, m->listener, EPOLLIN, on_connection, m);
 	if (r < 0)
-		log_line(LOG_ERR, NULL, "Cannot listen on %s: %s", m->options->socket, strerror(-r));
+		log_line(LOG_ERR, NULL, "Cannot listen on %s: %s", m->options->socket,
+			 strerror(-r));
 	return r < 0 ? r : 0;
 }
 
@@ -330,10 +328,7 @@ void server_close(struct manager *m)
 {
 	struct client *client = LIST_FIRST(&m->clients);
 
-	if (m->listener >= 0) {
-		unlink(m->options->socket);
-		shutdown(m->listener, SHUT_RDWR);
-	}
+	unlink(m->options->socket);
 	while (client) {
 		struct client *next = LIST_NEXT(client, link);
 

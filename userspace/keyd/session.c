@@ -83,7 +83,7 @@ static void answer(struct op *op, int r, struct json_object *result, struct enve
 
 static void log_refusal(const struct method *method, const struct envelope_error *e)
 {
-	log_line(LOG_NOTICE, &(struct log_fields){ .id = LOG_ID_REFUSED }, "%s: %s: %s",
+	log_line(LOG_NOTICE, &(struct log_fields) { .id = LOG_ID_REFUSED }, "%s: %s: %s",
 		 method->name, envelope_error_name(e->code), e->message);
 }
 
@@ -142,9 +142,8 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 	bool done = answered && info->si_status == SESSION_DONE;
 	struct device *device = s->activated ? device_find(m, s->table.name) : NULL;
 
-	(void)source;
 	if (device && !done)
-		device_forget(m, device);
+		device_forget(device);
 	if (*s->device)
 		takeover_ended(m, s->device, done);
 	release_client(s, answered);
@@ -172,8 +171,6 @@ void session_abort(struct session *s, const char *why)
 
 static int on_silence(sd_event_source *source, uint64_t usec, void *data)
 {
-	(void)source;
-	(void)usec;
 	session_abort(data, "no sign of life for two minutes, so the disk may hang");
 	return 0;
 }
@@ -198,8 +195,6 @@ static int on_request(sd_event_source *source, int fd, uint32_t revents, void *d
 	struct session *s = data;
 	ssize_t n = recv(fd, &request, sizeof(request), MSG_DONTWAIT | MSG_TRUNC);
 
-	(void)source;
-	(void)revents;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n <= 0) /* it ends: the rest follows when it is dead */

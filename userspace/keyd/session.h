@@ -25,19 +25,19 @@ struct method;
 struct session {
 	LIST_ENTRY(session) link;
 	struct manager *manager;
-	struct client *client;	     /* NULL: nobody waits (any more) */
+	struct client *client; /* NULL: nobody waits (any more) */
 	const struct method *method;
 	char device[TABLE_NAME_MAX + 1]; /* being taken over; "" for a client's session */
 	pid_t pid;
 	int fd; /* of the broker */
 	sd_event_source *io, *child, *deadline;
 	struct broker_secrets *secrets;
-	uint64_t disk[2];		  /* locked; zeros: none */
-	char name[TABLE_NAME_MAX + 1];	  /* locked; "": none */
-	bool calling;			  /* a worker works for it */
+	uint64_t disk[2];	       /* locked; zeros: none */
+	char name[TABLE_NAME_MAX + 1]; /* locked; "": none */
+	bool calling;		       /* a worker works for it */
 	struct worker_call call;
-	bool activated;			  /* the main process did something for this mapping … */
-	struct table table;		  /* … which is to be forgotten should the session fail */
+	bool activated;	    /* the main process did something for this mapping … */
+	struct table table; /* … which is to be forgotten should the session fail */
 };
 
 /**

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_CHARACTERS                                                                            \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789#+-.:=@_"
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789#+-.:=@_"
 
 int table_name_check(const char *name, struct envelope_error *e)
 {
@@ -18,10 +17,12 @@ int table_name_check(const char *name, struct envelope_error *e)
 
 	if (!length || length > TABLE_NAME_MAX)
 		return envelope_fail(e, ENVELOPE_E_USAGE,
-				     "the name of a mapping has 1 to %d characters", TABLE_NAME_MAX);
+				     "the name of a mapping has 1 to %d characters",
+				     TABLE_NAME_MAX);
 	if (strspn(name, NAME_CHARACTERS) != length)
-		return envelope_fail(e, ENVELOPE_E_USAGE,
-				     "the name of a mapping is made of letters, digits and #+-.:=@_");
+		return envelope_fail(
+			e, ENVELOPE_E_USAGE,
+			"the name of a mapping is made of letters, digits and #+-.:=@_");
 	if (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, "control"))
 		return envelope_fail(e, ENVELOPE_E_USAGE, "a mapping cannot be called %s", name);
 	return 0;
@@ -116,13 +117,13 @@ int table_check(const struct table *table)
 	return table->queue_timeout && !table->queue ? -EINVAL : 0;
 }
 
-struct options {
+struct option_words {
 	char text[TABLE_LINE_MAX];
 	size_t size;
 	unsigned int count;
 };
 
-__attribute__((format(printf, 2, 3))) static void add(struct options *o, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void add(struct option_words *o, const char *fmt, ...)
 {
 	va_list args;
 	int n;
@@ -138,7 +139,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct options *o, const c
 
 int table_format(const struct table *table, char *out, size_t room)
 {
-	struct options options = {};
+	struct option_words options = {};
 	char key[TABLE_KEY_MAX];
 
 	if (table_check(table) || table_key(table, key, sizeof(key)))
@@ -192,7 +193,8 @@ static int parse_key(const char *text, struct table *table)
 	    strncmp(text + 1 + digits, ":logon:envelope:", 16))
 		return -EINVAL;
 	memcpy(size, text + 1, digits);
-	return number32(size, &table->key_size) || number(last + 1, &table->key_number) ? -EINVAL : 0;
+	return number32(size, &table->key_size) || number(last + 1, &table->key_number) ? -EINVAL
+											: 0;
 }
 
 static int parse_option(const char *text, struct table *table)
@@ -257,8 +259,10 @@ static int parse_field(const char *word, struct table_status *s)
 		const char *name;
 		uint64_t *out;
 	} numbers[] = {
-		{ "key_generation", &s->generation }, { "reads", &s->reads },
-		{ "writes", &s->writes },	      { "discards", &s->discards },
+		{ "key_generation", &s->generation },
+		{ "reads", &s->reads },
+		{ "writes", &s->writes },
+		{ "discards", &s->discards },
 		{ "errors", &s->errors },
 	};
 	const char *value;

@@ -63,7 +63,8 @@ int table_key(const struct table *table, char *out, size_t room);
 /** table_check() - are all numbers and texts in range? Return: 0 or -EINVAL. */
 int table_check(const struct table *table);
 
-/** table_format() - the parameters of a table line; 0, or -EINVAL where something is out of range */
+/** table_format() - the parameters of a table line; 0, or -EINVAL where something is out of range
+ */
 int table_format(const struct table *table, char *out, size_t room);
 
 /**

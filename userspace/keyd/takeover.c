@@ -29,8 +29,6 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct device *device = data;
 
-	(void)source;
-	(void)usec;
 	device->retry = sd_event_source_disable_unref(device->retry);
 	if (!device->managed && !device->manager->stopping)
 		try_now(device);
@@ -66,11 +64,11 @@ void takeover_ended(struct manager *m, const char *name, bool done)
 		return;
 	}
 	if (device_info(name, &info, NULL) == -ENVELOPE_E_NOT_FOUND) {
-		device_forget(m, device); /* closed meanwhile */
+		device_forget(device); /* closed meanwhile */
 		return;
 	}
 	device->managed = false;
-	log_line(LOG_WARNING, &(struct log_fields){ .volume = device->uuid, .device = name },
+	log_line(LOG_WARNING, &(struct log_fields) { .volume = device->uuid, .device = name },
 		 "%s is not taken over: %s", name, device->problem);
 	if (!m->stopping)
 		try_later(device);
@@ -107,5 +105,5 @@ void takeover_start(struct manager *m)
 	if (device_each(found, m, &e))
 		log_line(LOG_ERR, NULL, "%s", e.message);
 	LIST_FOREACH(device, &m->devices, link)
-		try_now(device);
+	try_now(device);
 }

@@ -30,6 +30,9 @@ int unlock(struct op *op, const char *device, bool accept_new, struct unlocked *
 void unlock_free(struct unlocked *u);
 #define _cleanup_unlocked_ __attribute__((cleanup(unlock_free)))
 
+/** opened_by() - which slot and KEKs opened it, for the main process */
+void opened_by(const struct unlocked *u, struct broker_opened *opened);
+
 /** seal_slot() - a fresh token for @dek whose shares are wrapped anew by @keks */
 int seal_slot(struct op *op, const struct envelope_geometry *geometry, unsigned int slot,
 	      const char *const *keks, unsigned int n_keks, const uint8_t *dek,

@@ -133,8 +133,6 @@ static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *dat
 	struct worker *w = data;
 	ssize_t n = recv(fd, &reply, sizeof(reply), MSG_DONTWAIT | MSG_TRUNC);
 
-	(void)source;
-	(void)revents;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n > 0 && worker_reply_valid(&reply, n)) {
@@ -143,7 +141,7 @@ static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *dat
 		return 0;
 	}
 	if (n > 0)
-		log_line(LOG_ERR, &(struct log_fields){ .id = LOG_ID_WORKER, .kek = w->kek },
+		log_line(LOG_ERR, &(struct log_fields) { .id = LOG_ID_WORKER, .kek = w->kek },
 			 "The worker of KEK %s answers nonsense: ending it", w->kek);
 	w->io = sd_event_source_disable_unref(w->io);
 	kill(w->pid, SIGKILL); /* what else there is to do is done when it is dead */
@@ -191,8 +189,6 @@ static int on_restart(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct worker *w = data;
 
-	(void)source;
-	(void)usec;
 	w->restart = sd_event_source_disable_unref(w->restart);
 	spawn(w);
 	return 0;
@@ -208,16 +204,15 @@ static void restart_later(struct worker *w)
 		w->failures++;
 	if (w->failures > 1)
 		delay = RESTART_DELAY_USEC << w->failures;
-	manager_timer(w->manager, &w->restart, delay < RESTART_DELAY_MAX ? delay : RESTART_DELAY_MAX,
-		      on_restart, w);
+	manager_timer(w->manager, &w->restart,
+		      delay < RESTART_DELAY_MAX ? delay : RESTART_DELAY_MAX, on_restart, w);
 }
 
 static int on_death(sd_event_source *source, const siginfo_t *info, void *data)
 {
 	struct worker *w = data;
 
-	(void)source;
-	log_line(LOG_WARNING, &(struct log_fields){ .id = LOG_ID_WORKER, .kek = w->kek },
+	log_line(LOG_WARNING, &(struct log_fields) { .id = LOG_ID_WORKER, .kek = w->kek },
 		 "The worker of KEK %s ended (%s %d)", w->kek,
 		 info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
 	close_worker(w);
@@ -253,7 +248,8 @@ fail:
 /* In the new process: become nobody in particular, keep two descriptors, and go. */
 static void become_worker(const struct manager *m, const char *kek, int fd, int memory_fd)
 {
-	const char *argv[] = { m->options->provider, kek, "--keks-dir", m->options->keks_dir, NULL };
+	const char *argv[] = { m->options->provider, kek, "--keks-dir", m->options->keks_dir,
+			       NULL };
 	char *const no_environment[] = { NULL };
 	sigset_t none;
 	int high, null;
@@ -310,7 +306,7 @@ static int spawn(struct worker *w)
 	if (!r)
 		r = watch(w);
 	if (r < 0) {
-		log_line(LOG_ERR, &(struct log_fields){ .id = LOG_ID_WORKER, .kek = w->kek },
+		log_line(LOG_ERR, &(struct log_fields) { .id = LOG_ID_WORKER, .kek = w->kek },
 			 "The worker of KEK %s cannot be started: %s", w->kek, strerror(-r));
 		close_worker(w);
 		restart_later(w);
@@ -325,8 +321,8 @@ static struct worker *find(struct manager *m, const char *kek)
 	struct worker *w;
 
 	LIST_FOREACH(w, &m->workers, link)
-		if (!strcmp(w->kek, kek))
-			return w;
+	if (!strcmp(w->kek, kek))
+		return w;
 	return NULL;
 }
 
@@ -339,9 +335,10 @@ int worker_start(struct manager *m, const char *kek, struct envelope_error *e)
 	if (find(m, kek))
 		return 0;
 	LIST_FOREACH(w, &m->workers, link)
-		n++;
+	n++;
 	if (n >= WORKERS_MAX)
-		return envelope_fail(e, ENVELOPE_E_LIMIT, "more than %d KEKs are in use", WORKERS_MAX);
+		return envelope_fail(e, ENVELOPE_E_LIMIT, "more than %d KEKs are in use",
+				     WORKERS_MAX);
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
@@ -362,8 +359,6 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
 	struct worker_call *call = data;
 	struct worker *w = call->worker;
 
-	(void)source;
-	(void)usec;
 	if (call->cell >= 0) {
 		w->cells[call->cell].call = NULL;
 		kill(w->pid, SIGKILL); /* it hangs: the next one may do better */
@@ -410,7 +405,8 @@ void worker_restart_all(struct manager *m)
 {
 	struct worker *w;
 
-	LIST_FOREACH(w, &m->workers, link) {
+	LIST_FOREACH(w, &m->workers, link)
+	{
 		if (w->pid)
 			kill(w->pid, SIGKILL);
 		w->started = 0; /* long ago: this is no failure */

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "kek.h"
+
+#include <string.h>
+
+#include "broker-client.h"
+
+int kek_declared(struct op *op, const char *name, struct envelope_kek_config *config,
+		 struct envelope_error *e)
+{
+	if (!envelope_kek_name_valid(name)) {
+		envelope_fail(e, ENVELOPE_E_USAGE, "%.80s cannot be the name of a KEK", name);
+		return envelope_cure(e, "use letters, digits, dot, dash and underscore, at most %d",
+				     ENVELOPE_KEK_NAME_MAX);
+	}
+	return envelope_kek_config_load(op->manager->options->keks_dir, name, config, e);
+}
+
+int kek_attributes(struct op *op, const char *name, struct envelope_worker_reply *reply,
+		   struct envelope_error *e)
+{
+	struct envelope_worker_request request = { .op = ENVELOPE_WORKER_ATTRIBUTES };
+
+	return broker_kek(op, BROKER_KEK_READ, name, &request, reply, e);
+}
+
+int kek_ensure(struct op *op, const char *name, bool *created, struct envelope_worker_reply *reply,
+	       struct envelope_error *e)
+{
+	struct envelope_worker_request request = { .op = ENVELOPE_WORKER_CREATE };
+	int r = kek_attributes(op, name, reply, e);
+
+	*created = false;
+	if (r != -ENVELOPE_E_KEK_NOT_FOUND || strcmp(name, ENVELOPE_DEFAULT_KEK))
+		return r;
+	op_step(op, "creating KEK %s", name);
+	r = broker_kek(op, BROKER_KEK_CHANGE, name, &request, reply, e);
+	if (!r) {
+		*created = true;
+		memset(e, 0, sizeof(*e));
+		r = kek_attributes(op, name, reply, e);
+	}
+	return r;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Erase: every way to this volume's key goes, here and in the backups of its header. */
+#include <string.h>
+
+#include "device.h"
+#include "log.h"
+#include "op.h"
+#include "pin.h"
+#include "volume.h"
+
+static int check(struct op *op, const char *device, const char *uuid,
+		 struct envelope_volume **volume, struct envelope_error *e)
+{
+	char name[TABLE_NAME_MAX + 1] = "";
+	struct envelope_error ignored;
+	const char *found;
+	struct stat st;
+	int r = op_lock_disk(op, device, &st, e);
+
+	if (!r)
+		r = envelope_volume_load(device, volume, e);
+	if (r)
+		return r;
+	found = envelope_volume_geometry(*volume)->uuid;
+	if (strcmp(found, uuid)) {
+		envelope_fail(e, ENVELOPE_E_USAGE, "%s holds volume %s, not %s", device, found,
+			      uuid);
+		return envelope_cure(e, "give the uuid of the volume that is to be erased");
+	}
+	/* Without device-mapper nothing is open */
+	r = device_of_volume(uuid, name, &ignored);
+	if (r && r != -ENVELOPE_E_NO_TARGET) {
+		*e = ignored;
+		return r;
+	}
+	if (*name) {
+		envelope_fail(e, ENVELOPE_E_BUSY, "%s is open as %s", device, name);
+		return envelope_cure(e, "envelopectl close %s", name);
+	}
+	return 0;
+}
+
+int op_erase(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	static const char *const known[] = { "device", "uuid", NULL };
+	_cleanup_volume_ struct envelope_volume *volume = NULL;
+	char device[256], uuid[ENVELOPE_UUID_TEXT + 1];
+	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
+	size_t n = 0;
+	int backups, r = op_known(op, known, e);
+
+	if (!r)
+		r = op_text(op, "device", true, device, sizeof(device), e);
+	if (!r)
+		r = op_text(op, "uuid", true, uuid, sizeof(uuid), e);
+	if (!r)
+		r = check(op, device, uuid, &volume, e);
+	if (r)
+		return r;
+	if (envelope_volume_slots(volume, slots, &n, NULL))
+		n = 0; /* a damaged slot is no reason to keep the others */
+	op_step(op, "destroying the slots of %s", device);
+	r = envelope_volume_erase(volume, e);
+	if (r)
+		return r;
+	backups = envelope_volume_forget_backups(op->manager->headers_dir, uuid);
+	r = envelope_pin_remove(op->manager->volumes_dir, uuid, e);
+	if (r)
+		return r;
+	log_line(LOG_NOTICE, &(struct log_fields) { .id = LOG_ID_ERASED, .volume = uuid },
+		 "%s: volume %s is erased", device, uuid);
+	*result = json_object_new_object();
+	op_add_number(*result, "slots", n);
+	op_add_number(*result, "backups", backups > 0 ? backups : 0);
+	return 0;
+}

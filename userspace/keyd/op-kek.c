@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The KEKs: what their providers say of them, and the few changes that they take. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker-client.h"
+#include "file.h"
+#include "kek.h"
+#include "log.h"
+#include "op.h"
+
+static const char *const state_names[ENVELOPE_PROVIDER_STATES] = {
+	[ENVELOPE_PROVIDER_OK] = "ok",
+	[ENVELOPE_PROVIDER_THROTTLED] = "throttled",
+	[ENVELOPE_PROVIDER_UNREACHABLE] = "unreachable",
+	[ENVELOPE_PROVIDER_DENIED] = "denied",
+	[ENVELOPE_PROVIDER_DISABLED] = "disabled",
+	[ENVELOPE_PROVIDER_EXPIRED] = "expired",
+	[ENVELOPE_PROVIDER_NOT_YET_VALID] = "not-yet-valid",
+	[ENVELOPE_PROVIDER_DELETED] = "deleted",
+};
+
+#define VERSIONS_SHOWN 1000
+
+static int add_versions(struct op *op, const char *name, unsigned int n, struct json_object *array,
+			struct envelope_error *e)
+{
+	struct envelope_worker_request request = { .op = ENVELOPE_WORKER_VERSION };
+	struct envelope_worker_reply reply;
+
+	for (; request.index < n && request.index < VERSIONS_SHOWN; request.index++) {
+		struct json_object *version;
+		int r = broker_kek(op, BROKER_KEK_READ, name, &request, &reply, e);
+
+		if (r)
+			return r;
+		version = json_object_new_object();
+		op_add_text(version, "version", reply.version);
+		op_add_text(version, "created", reply.created);
+		op_add_text(version, "state", state_names[reply.state]);
+		json_object_array_add(array, version);
+	}
+	return 0;
+}
+
+static struct json_object *describe(const char *name, const char *provider, const char *state,
+				    const char *newest, struct json_object *versions,
+				    const char *problem)
+{
+	struct json_object *kek = json_object_new_object();
+
+	op_add_text(kek, "name", name);
+	op_add_text(kek, "provider", provider);
+	op_add_text(kek, "state", state);
+	op_add_text(kek, "newest", newest);
+	json_object_object_add(kek, "versions", versions);
+	op_add_text(kek, "problem", problem);
+	return kek;
+}
+
+static int show(struct op *op, const char *name, struct json_object **kek, struct envelope_error *e)
+{
+	struct json_object *versions;
+	struct envelope_worker_reply attributes;
+	struct envelope_kek_config config;
+	int r = kek_declared(op, name, &config, e);
+
+	if (!r)
+		r = kek_attributes(op, name, &attributes, e);
+	if (r)
+		return r;
+	versions = json_object_new_array();
+	r = add_versions(op, name, attributes.versions, versions, e);
+	if (r) {
+		json_object_put(versions);
+		return r;
+	}
+	*kek = describe(name, config.provider, state_names[attributes.state], attributes.version,
+			versions,
+			attributes.unbacked ? "no backup holds its newest version" : NULL);
+	return 0;
+}
+
+static int read_name(struct op *op, char name[static ENVELOPE_KEK_NAME_MAX + 1],
+		     struct envelope_error *e)
+{
+	static const char *const known[] = { "name", NULL };
+	int r = op_known(op, known, e);
+
+	return r ? r : op_text(op, "name", true, name, ENVELOPE_KEK_NAME_MAX + 1, e);
+}
+
+static int show_result(struct op *op, const char *name, struct json_object **result,
+		       struct envelope_error *e)
+{
+	struct json_object *kek;
+	int r = show(op, name, &kek, e);
+
+	if (r)
+		return r;
+	*result = json_object_new_object();
+	json_object_object_add(*result, "kek", kek);
+	return 0;
+}
+
+int op_kek_show(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	char name[ENVELOPE_KEK_NAME_MAX + 1];
+	int r = read_name(op, name, e);
+
+	return r ? r : show_result(op, name, result, e);
+}
+
+/* One KEK that cannot be shown is shown with its problem */
+static struct json_object *list_entry(struct op *op, const char *name)
+{
+	struct envelope_kek_config config = {};
+	struct envelope_error e = {};
+	struct json_object *kek;
+	int r = show(op, name, &kek, &e);
+
+	if (!r)
+		return kek;
+	kek_declared(op, name, &config, NULL);
+	return describe(name, config.provider,
+			r == -ENVELOPE_E_KEK_NOT_FOUND ? "absent" : "unreachable", NULL,
+			json_object_new_array(), e.message);
+}
+
+int op_kek_list(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	static const char *const known[] = { NULL };
+	struct json_object *keks;
+	char **names = NULL;
+	int r = op_known(op, known, e);
+
+	if (!r)
+		r = envelope_kek_config_list(op->manager->options->keks_dir, &names, e);
+	if (r)
+		return r;
+	keks = json_object_new_array();
+	for (char **name = names; *name; name++) {
+		json_object_array_add(keks, list_entry(op, *name));
+		free(*name);
+	}
+	free(names);
+	*result = json_object_new_object();
+	json_object_object_add(*result, "keks", keks);
+	return 0;
+}
+
+/* Declares a KEK of the service's own key store; *@written tells whether it did */
+static int declare(struct op *op, const char *name, bool *written, struct envelope_error *e)
+{
+	const char *directory = op->manager->options->keks_dir;
+	struct envelope_kek_config config;
+	int r = kek_declared(op, name, &config, e);
+
+	*written = false;
+	if (r != -ENVELOPE_E_KEK_UNDECLARED)
+		return r;
+	r = envelope_kek_config_load(directory, ENVELOPE_DEFAULT_KEK, &config, e);
+	if (r)
+		return r;
+	snprintf(config.name, sizeof(config.name), "%s", name);
+	snprintf(config.provider, sizeof(config.provider), "service");
+	r = envelope_kek_config_write(directory, &config, e);
+	*written = !r;
+	return r;
+}
+
+static int change(struct op *op, const char *name, enum envelope_worker_op what,
+		  struct envelope_error *e)
+{
+	struct envelope_worker_request request = { .op = what };
+	struct envelope_worker_reply reply;
+	int r = broker_kek(op, BROKER_KEK_CHANGE, name, &request, &reply, e);
+
+	if (!r)
+		log_line(LOG_NOTICE, &(struct log_fields) { .id = LOG_ID_KEK, .kek = name },
+			 "KEK %s has version %s now", name, reply.version);
+	return r;
+}
+
+int op_kek_create(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	char name[ENVELOPE_KEK_NAME_MAX + 1], path[512];
+	bool written = false;
+	int r = read_name(op, name, e);
+
+	if (!r)
+		r = declare(op, name, &written, e);
+	if (r)
+		return r;
+	r = change(op, name, ENVELOPE_WORKER_CREATE, e);
+	if (r && written) {
+		snprintf(path, sizeof(path), "%s/%s.conf", op->manager->options->keks_dir, name);
+		envelope_file_remove(path);
+	}
+	return r ? r : show_result(op, name, result, e);
+}
+
+int op_kek_rotate(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	struct envelope_kek_config config;
+	char name[ENVELOPE_KEK_NAME_MAX + 1];
+	int r = read_name(op, name, e);
+
+	if (!r)
+		r = kek_declared(op, name, &config, e);
+	if (!r)
+		r = change(op, name, ENVELOPE_WORKER_ROTATE, e);
+	return r ? r : show_result(op, name, result, e);
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Open: nothing is mapped unless header, slot, key, disk and pin have all been checked. */
+#include <errno.h>
+#include <libdevmapper.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "broker-client.h"
+#include "crypto.h"
+#include "device.h"
+#include "log.h"
+#include "op.h"
+#include "unlock.h"
+
+struct open {
+	char device[256];
+	bool readonly, accept_new;
+	struct table table;
+	struct stat st;
+};
+
+static int read_policy(struct op *op, struct table *table, struct envelope_error *e)
+{
+	char policy[16] = "error";
+	int r = op_text(op, "on_key_loss", false, policy, sizeof(policy), e);
+
+	if (!r)
+		r = op_number(op, "queue_timeout", TABLE_QUEUE_TIME_MAX, &table->queue_timeout, e);
+	if (r)
+		return r;
+	table->queue = !strcmp(policy, "queue");
+	if (!table->queue && strcmp(policy, "error"))
+		return envelope_fail(e, ENVELOPE_E_USAGE, "on_key_loss must be error or queue");
+	if (table->queue_timeout && !table->queue)
+		return envelope_fail(e, ENVELOPE_E_USAGE, "queue_timeout needs on_key_loss queue");
+	return 0;
+}
+
+static int read_parameters(struct op *op, struct open *o, struct envelope_error *e)
+{
+	static const char *const known[] = { "device",	       "name",	      "readonly",
+					     "allow_discards", "on_key_loss", "queue_timeout",
+					     "accept_new",     NULL };
+	char name[256];
+	int r = op_known(op, known, e);
+
+	if (!r)
+		r = op_text(op, "device", true, o->device, sizeof(o->device), e);
+	if (!r)
+		r = op_text(op, "name", true, name, sizeof(name), e);
+	if (!r)
+		r = table_name_check(name, e);
+	if (r)
+		return r;
+	strcpy(o->table.name, name);
+	r = op_bool(op, "readonly", &o->table.readonly, e);
+	if (!r)
+		r = op_bool(op, "allow_discards", &o->table.allow_discards, e);
+	if (!r)
+		r = op_bool(op, "accept_new", &o->accept_new, e);
+	if (!r)
+		r = read_policy(op, &o->table, e);
+	return r;
+}
+
+static int check_free(struct op *op, struct open *o, struct envelope_error *e)
+{
+	struct device_info info;
+	int r = broker_lock_name(op, o->table.name, e);
+
+	if (!r)
+		r = op_lock_disk(op, o->device, &o->st, e);
+	if (!r && !S_ISBLK(o->st.st_mode)) {
+		envelope_fail(e, ENVELOPE_E_USAGE, "%s is no block device", o->device);
+		r = envelope_cure(e, "for an image file, make one: losetup --find --show %s",
+				  o->device);
+	}
+	if (!r)
+		r = device_target_check(e);
+	if (!r && !device_info(o->table.name, &info, NULL))
+		r = envelope_fail(e, ENVELOPE_E_EXISTS, "%s: there is a mapping of this name",
+				  o->table.name);
+	return r;
+}
+
+/* The same disk under two names, or its copy, would be written by both */
+static int check_not_open(const struct open *o, const struct unlocked *u, struct envelope_error *e)
+{
+	char other[TABLE_NAME_MAX + 1];
+	int r = device_of_volume(u->geometry->uuid, other, e);
+
+	if (r || !*other)
+		return r;
+	return envelope_fail(e, ENVELOPE_E_BUSY, "%s: its volume %s is open as %s", o->device,
+			     u->geometry->uuid, other);
+}
+
+static int fill_table(struct open *o, const struct unlocked *u, struct envelope_error *e)
+{
+	const struct envelope_geometry *geometry = u->geometry;
+	struct table *table = &o->table;
+	int r = envelope_volume_data_sectors(u->volume, &table->length, e);
+
+	if (r)
+		return r;
+	table->length -= table->length % (geometry->sector_size / 512);
+	if (!table->length)
+		return envelope_fail(e, ENVELOPE_E_TOO_SMALL, "%s has no room for data", o->device);
+	memcpy(table->uuid, geometry->uuid, sizeof(table->uuid));
+	snprintf(table->device, sizeof(table->device), "%u:%u", major(o->st.st_rdev),
+		 minor(o->st.st_rdev));
+	table->offset = geometry->data_offset / 512;
+	table->key_size = geometry->key_size;
+	table->sector_size = geometry->sector_size;
+	table->lease = u->lease;
+	if (envelope_key_check(u->dek, geometry->key_size, table->key_check))
+		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: its key cannot be checked",
+				     o->device);
+	return 0;
+}
+
+static int map(struct op *op, const struct table *table, const struct unlocked *u,
+	       struct envelope_error *e)
+{
+	struct broker_opened opened;
+	int r = device_create(table, e);
+
+	if (r)
+		return r;
+	opened_by(u, &opened);
+	r = broker_table(op, BROKER_ACTIVATE, table, &opened, u->dek, e);
+	if (!r)
+		r = device_resume(table->name, e);
+	if (r) {
+		device_remove(table->name, NULL);
+		broker_forget(op, table->name);
+	}
+	return r;
+}
+
+static struct json_object *describe(const struct open *o, const struct unlocked *u)
+{
+	struct json_object *result = json_object_new_object();
+	struct json_object *warnings = json_object_new_array();
+	char path[sizeof("/dev/mapper/") + TABLE_NAME_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dm_dir(), o->table.name);
+	if (u->pinned)
+		json_object_array_add(warnings, json_object_new_string(
+							"this host trusts the volume from now on"));
+	op_add_text(result, "path", path);
+	op_add_text(result, "uuid", u->geometry->uuid);
+	json_object_object_add(result, "warnings", warnings);
+	return result;
+}
+
+int op_open(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	_cleanup_unlocked_ struct unlocked u = {};
+	struct open o = {};
+	int r = read_parameters(op, &o, e);
+
+	if (!r)
+		r = check_free(op, &o, e);
+	if (!r)
+		r = unlock(op, o.device, o.accept_new, &u, e);
+	if (!r)
+		r = check_not_open(&o, &u, e);
+	if (!r)
+		r = fill_table(&o, &u, e);
+	if (r)
+		return r;
+	op_step(op, "mapping %s as %s", o.device, o.table.name);
+	r = map(op, &o.table, &u, e);
+	if (r)
+		return r;
+	log_line(LOG_NOTICE,
+		 &(struct log_fields) { .id = LOG_ID_OPENED,
+					.volume = u.geometry->uuid,
+					.device = o.table.name,
+					.kek = u.slots[u.opened].token.shares[0].kek },
+		 "%s is open as %s", o.device, o.table.name);
+	*result = describe(&o, &u);
+	return 0;
+}

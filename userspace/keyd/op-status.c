@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Status: the kernel's word on each mapping, and what the main process knew when asked. */
+#include <string.h>
+
+#include "device-use.h"
+#include "device.h"
+#include "op.h"
+
+static void add_kernel_side(struct json_object *object, const struct device_info *info,
+			    const struct table *table, const struct table_status *status)
+{
+	char path[64];
+
+	op_add_text(object, "device",
+		    device_path(table->device, path, sizeof(path)) ? path : table->device);
+	op_add_text(object, "uuid", table->uuid);
+	op_add_text(object, "state",
+		    status->fenced    ? "fenced"
+		    : info->suspended ? "suspended"
+				      : "active");
+	op_add_bool(object, "readonly", info->readonly);
+	op_add_number(object, "size", table->length * 512);
+	op_add_number(object, "sector_size", table->sector_size);
+	op_add_number(object, "generation", status->generation);
+	op_add_text(object, "cipher", status->cipher);
+	op_add_number(object, "lease", table->lease);
+	op_add_text(object, "on_key_loss", table->queue ? "queue" : "error");
+	op_add_number(object, "reads", status->reads);
+	op_add_number(object, "writes", status->writes);
+	op_add_number(object, "discards", status->discards);
+	op_add_number(object, "errors", status->errors);
+}
+
+static void add_our_side(struct json_object *object, const struct device *device,
+			 const char *problem)
+{
+	struct json_object *keks = json_object_new_array();
+
+	for (unsigned int i = 0; device && i < device->n_keks; i++)
+		json_object_array_add(keks, json_object_new_string(device->keks[i]));
+	if (device && device->slot >= 0)
+		op_add_number(object, "slot", device->slot);
+	else
+		op_add_text(object, "slot", NULL);
+	json_object_object_add(object, "keks", keks);
+	op_add_bool(object, "managed", device && device->managed);
+	if (!problem && !device)
+		problem = "envelope-keyd did not open it";
+	if (!problem && !device->managed)
+		problem = device->problem;
+	op_add_text(object, "problem", problem);
+}
+
+struct status {
+	const struct op *op;
+	struct json_object *devices;
+};
+
+static int add_device(const char *name, const struct device_info *info, void *data)
+{
+	struct status *s = data;
+	struct json_object *object = json_object_new_object();
+	struct device *device = device_find((struct manager *)s->op->manager, name);
+	struct envelope_error e = {};
+	struct table_status status = {};
+	struct table table = { .sector_size = 512 };
+	int r = device_table(name, &table, &e);
+
+	if (r == -ENVELOPE_E_NOT_FOUND) { /* closed since it was listed */
+		json_object_put(object);
+		return 0;
+	}
+	table_volume_uuid(info->uuid, table.uuid);
+	if (!r)
+		r = device_status(name, &status, &e);
+	op_add_text(object, "name", name);
+	add_kernel_side(object, info, &table, &status);
+	add_our_side(object, device, r ? e.message : NULL);
+	json_object_array_add(s->devices, object);
+	return 0;
+}
+
+int op_status(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	static const char *const known[] = { "name", NULL };
+	struct status status = { op, NULL };
+	char name[TABLE_NAME_MAX + 1] = "";
+	struct device_info info;
+	int r = op_known(op, known, e);
+
+	if (!r)
+		r = op_text(op, "name", false, name, sizeof(name), e);
+	if (!r && *name)
+		r = device_ours(name, &info, e);
+	if (r)
+		return r;
+	status.devices = json_object_new_array();
+	r = *name ? add_device(name, &info, &status) : device_each(add_device, &status, e);
+	if (r && r != -ENVELOPE_E_NO_TARGET) { /* without device-mapper nothing is open */
+		json_object_put(status.devices);
+		return r;
+	}
+	*result = json_object_new_object();
+	json_object_object_add(*result, "devices", status.devices);
+	return 0;
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "op.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker-client.h"
+#include "server.h"
+#include "varlink.h"
+
+#define CHANGES_DISK (BROKER_BIT(BROKER_ALIVE) | BROKER_BIT(BROKER_LOCK_DISK))
+#define CHANGES_NAME (BROKER_BIT(BROKER_ALIVE) | BROKER_BIT(BROKER_LOCK_NAME))
+#define USES_KEK     (BROKER_BIT(BROKER_KEK_READ) | BROKER_BIT(BROKER_KEK_USE))
+#define READS_KEK    BROKER_BIT(BROKER_KEK_READ)
+#define CHANGES_KEK  (BROKER_BIT(BROKER_KEK_READ) | BROKER_BIT(BROKER_KEK_CHANGE))
+
+static const struct method methods[] = {
+	{ "Format", false, CHANGES_DISK | USES_KEK | CHANGES_KEK, op_format },
+	{ "Open", false,
+	  CHANGES_DISK | CHANGES_NAME | USES_KEK | BROKER_BIT(BROKER_ACTIVATE) |
+		  BROKER_BIT(BROKER_FORGET),
+	  op_open },
+	{ "Close", false, CHANGES_NAME | BROKER_BIT(BROKER_FORGET), op_close },
+	{ "Resize", false, CHANGES_NAME | BROKER_BIT(BROKER_RELOAD), op_resize },
+	{ "Status", true, 0, op_status },
+	{ "Dump", false, 0, op_dump },
+	{ "Rewrap", false, CHANGES_DISK | USES_KEK, op_rewrap },
+	{ "Erase", false, CHANGES_DISK, op_erase },
+	{ "KekCreate", false, CHANGES_KEK, op_kek_create },
+	{ "KekList", true, READS_KEK, op_kek_list },
+	{ "KekShow", true, READS_KEK, op_kek_show },
+	{ "KekRotate", false, CHANGES_KEK, op_kek_rotate },
+};
+
+const struct method method_takeover = {
+	.name = "take-over",
+	.allowed =
+		CHANGES_NAME | USES_KEK | BROKER_BIT(BROKER_SET_KEY) | BROKER_BIT(BROKER_PROBLEM),
+	.run = op_takeover,
+};
+
+const struct method *method_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
+		if (!strcmp(methods[i].name, name))
+			return &methods[i];
+	return NULL;
+}
+
+int op_known(const struct op *op, const char *const *names, struct envelope_error *e)
+{
+	if (!op->parameters)
+		return 0;
+	json_object_object_foreach (op->parameters, member, value) {
+		const char *const *name = names;
+
+		(void)value;
+		while (*name && strcmp(*name, member))
+			name++;
+		if (!*name)
+			return envelope_fail(e, ENVELOPE_E_USAGE, "there is no parameter %.64s",
+					     member);
+	}
+	return 0;
+}
+
+/* Finds a parameter of a type; false with *r set when there is none or it is wrong */
+static bool find(const struct op *op, const char *name, enum json_type type, bool required,
+		 struct json_object **value, int *r, struct envelope_error *e)
+{
+	*r = 0;
+	*value = NULL;
+	if (op->parameters)
+		json_object_object_get_ex(op->parameters, name, value);
+	if (!*value) {
+		if (required)
+			*r = envelope_fail(e, ENVELOPE_E_USAGE, "the parameter %s is missing",
+					   name);
+		return false;
+	}
+	if (json_object_is_type(*value, type))
+		return true;
+	*r = envelope_fail(e, ENVELOPE_E_USAGE, "the parameter %s must be %s", name,
+			   json_type_to_name(type));
+	return false;
+}
+
+int op_text(const struct op *op, const char *name, bool required, char *out, size_t room,
+	    struct envelope_error *e)
+{
+	struct json_object *value;
+	size_t length;
+	int r;
+
+	if (!find(op, name, json_type_string, required, &value, &r, e))
+		return r;
+	length = json_object_get_string_len(value);
+	if (!length || length >= room || strlen(json_object_get_string(value)) != length)
+		return envelope_fail(e, ENVELOPE_E_USAGE,
+				     "the parameter %s must have 1 to %zu characters", name,
+				     room - 1);
+	memcpy(out, json_object_get_string(value), length + 1);
+	return 0;
+}
+
+int op_bool(const struct op *op, const char *name, bool *out, struct envelope_error *e)
+{
+	struct json_object *value;
+	int r;
+
+	if (find(op, name, json_type_boolean, false, &value, &r, e))
+		*out = json_object_get_boolean(value);
+	return r;
+}
+
+int op_number(const struct op *op, const char *name, uint64_t max, uint32_t *out,
+	      struct envelope_error *e)
+{
+	struct json_object *value;
+	int64_t number;
+	int r;
+
+	if (!find(op, name, json_type_int, false, &value, &r, e))
+		return r;
+	number = json_object_get_int64(value);
+	if (number < 0 || (uint64_t)number > max)
+		return envelope_fail(e, ENVELOPE_E_USAGE, "the parameter %s must be 0 to %llu",
+				     name, (unsigned long long)max);
+	*out = number;
+	return 0;
+}
+
+void op_step(struct op *op, const char *fmt, ...)
+{
+	struct json_object *parameters;
+	_cleanup_json_ struct json_object *message = NULL;
+	char text[256];
+	va_list args;
+
+	broker_alive(op);
+	if (!op->more || op->client < 0)
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	parameters = json_object_new_object();
+	op_add_text(parameters, "step", text);
+	message = varlink_reply(parameters, true);
+	if (message && varlink_send(op->client, message, CLIENT_PATIENCE_MS) < 0)
+		op->more = false; /* gone or deaf: the work goes on without */
+}
+
+int op_lock_disk(struct op *op, const char *device, struct stat *st, struct envelope_error *e)
+{
+	uint64_t disk[2];
+
+	if (*device != '/')
+		return envelope_fail(e, ENVELOPE_E_USAGE, "%s: a disk is given by its full path",
+				     device);
+	if (stat(device, st))
+		return envelope_fail(e, errno == ENOENT ? ENVELOPE_E_NOT_FOUND : ENVELOPE_E_IO,
+				     "%s: %s", device, strerror(errno));
+	/* A block device is the same whatever its node; an image file is its inode */
+	disk[0] = S_ISBLK(st->st_mode) ? UINT64_MAX : st->st_dev;
+	disk[1] = S_ISBLK(st->st_mode) ? st->st_rdev : st->st_ino;
+	return broker_lock_disk(op, disk, e);
+}
+
+int op_mapping(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envelope_error *e)
+{
+	static const char *const known[] = { "name", NULL };
+	int r = op_known(op, known, e);
+
+	if (!r)
+		r = op_text(op, "name", true, name, TABLE_NAME_MAX + 1, e);
+	if (!r)
+		r = table_name_check(name, e);
+	if (!r)
+		r = broker_lock_name(op, name, e);
+	return r;
+}
+
+void op_add_text(struct json_object *object, const char *name, const char *value)
+{
+	json_object_object_add(object, name, value ? json_object_new_string(value) : NULL);
+}
+
+void op_add_number(struct json_object *object, const char *name, uint64_t value)
+{
+	json_object_object_add(object, name, json_object_new_int64(value));
+}
+
+void op_add_bool(struct json_object *object, const char *name, bool value)
+{
+	json_object_object_add(object, name, json_object_new_boolean(value));
+}
+
+static struct json_object *shares(const struct envelope_token *token)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (unsigned int i = 0; i < token->n_shares; i++) {
+		struct json_object *share = json_object_new_object();
+
+		op_add_number(share, "index", token->shares[i].index);
+		op_add_text(share, "kek", token->shares[i].kek);
+		op_add_text(share, "version", token->shares[i].version);
+		op_add_text(share, "algorithm", token->shares[i].algorithm);
+		json_object_array_add(array, share);
+	}
+	return array;
+}
+
+struct json_object *op_slots(const struct envelope_slot *slots, size_t n)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *slot = json_object_new_object();
+
+		op_add_number(slot, "token", slots[i].token_id);
+		op_add_number(slot, "slot", slots[i].token.slot);
+		op_add_text(slot, "created", slots[i].token.created);
+		op_add_number(slot, "threshold", slots[i].token.threshold);
+		json_object_object_add(slot, "shares", shares(&slots[i].token));
+		json_object_array_add(array, slot);
+	}
+	return array;
+}

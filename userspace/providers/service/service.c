@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The provider "service": KEKs in a key store on this machine, the default where
+ * nobody configured another.
+ *
+ * The store is read anew at every call: what changed on disk counts at once, and no
+ * KEK stays in memory between calls.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "keystore.h"
+#include "provider.h"
+
+#define ALGORITHM "A256KWP"
+
+struct envelope_provider_key {
+	struct envelope_kek_config config;
+};
+
+static int service_open(const struct envelope_kek_config *config,
+			struct envelope_provider_key **key, struct envelope_error *e)
+{
+	*key = calloc(1, sizeof(**key));
+	if (!*key)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "KEK %s: out of memory", config->name);
+	(*key)->config = *config;
+	return 0;
+}
+
+static void service_close(struct envelope_provider_key *key)
+{
+	free(key);
+}
+
+static int load(struct envelope_provider_key *key, struct keystore *store, struct keystore_kek *kek,
+		struct envelope_error *e)
+{
+	int r = keystore_open(store, key->config.keystore, false, e);
+
+	if (r < 0)
+		return r;
+	r = keystore_load(store, key->config.name, kek, e);
+	if (r < 0)
+		keystore_close(store);
+	return r;
+}
+
+static void unload(struct keystore *store, struct keystore_kek *kek)
+{
+	keystore_kek_free(kek);
+	keystore_close(store);
+}
+
+static void describe(const struct keystore_kek *kek, size_t index, struct envelope_kek_version *out)
+{
+	const struct keystore_version *version = &kek->versions[index];
+
+	snprintf(out->version, sizeof(out->version), "%zu", index + 1);
+	memcpy(out->created, version->created, sizeof(out->created));
+	out->state = version->enabled ? ENVELOPE_PROVIDER_OK : ENVELOPE_PROVIDER_DISABLED;
+}
+
+static int service_create(struct envelope_provider_key *key, struct envelope_kek_version *version,
+			  struct envelope_error *e)
+{
+	struct keystore_kek kek = { 0 };
+	struct keystore store;
+	int lock, r;
+
+	r = keystore_open(&store, key->config.keystore, true, e);
+	if (r < 0)
+		return r;
+	lock = r = keystore_lock(&store, e);
+	if (r >= 0)
+		r = keystore_load(&store, key->config.name, &kek, e);
+	if (r == 0)
+		r = envelope_fail(e, ENVELOPE_E_EXISTS, "KEK %s: there is one already",
+				  key->config.name);
+	else if (r == -ENVELOPE_E_KEK_NOT_FOUND) {
+		memcpy(kek.name, key->config.name, sizeof(kek.name));
+		envelope_time_now(kek.created);
+		r = keystore_add_version(&store, &kek, e);
+	}
+	if (r == 0)
+		describe(&kek, 0, version);
+	if (lock >= 0)
+		close(lock);
+	unload(&store, &kek);
+	return r;
+}
+
+static int service_rotate(struct envelope_provider_key *key, struct envelope_kek_version *version,
+			  struct envelope_error *e)
+{
+	struct keystore_kek kek = { 0 };
+	struct keystore store;
+	int lock, r;
+
+	r = keystore_open(&store, key->config.keystore, false, e);
+	if (r < 0)
+		return r;
+	lock = r = keystore_lock(&store, e);
+	if (r >= 0)
+		r = keystore_load(&store, key->config.name, &kek, e);
+	if (r == 0)
+		r = keystore_add_version(&store, &kek, e);
+	if (r == 0)
+		describe(&kek, kek.n_versions - 1, version);
+	if (lock >= 0)
+		close(lock);
+	unload(&store, &kek);
+	return r;
+}
+
+static int service_attributes(struct envelope_provider_key *key,
+			      struct envelope_kek_attributes *out, struct envelope_error *e)
+{
+	struct keystore store;
+	struct keystore_kek kek;
+	int r = load(key, &store, &kek, e);
+
+	if (r < 0)
+		return r;
+	out->versions = (unsigned int)kek.n_versions;
+	describe(&kek, kek.n_versions - 1, &out->newest);
+	out->state = out->newest.state;
+	out->unbacked = keystore_unbacked(&store, key->config.name);
+	unload(&store, &kek);
+	return 0;
+}
+
+static int service_version(struct envelope_provider_key *key, unsigned int index,
+			   struct envelope_kek_version *out, struct envelope_error *e)
+{
+	struct keystore store;
+	struct keystore_kek kek;
+	int r = load(key, &store, &kek, e);
+
+	if (r < 0)
+		return r;
+	if (index < kek.n_versions)
+		describe(&kek, index, out);
+	else
+		r = envelope_fail(e, ENVELOPE_E_KEK_NOT_FOUND, "KEK %s: it has no version %u",
+				  key->config.name, index + 1);
+	unload(&store, &kek);
+	return r;
+}
+
+/* Wrap by the newest version that is enabled */
+static int wrap_share(struct envelope_provider_key *key, const struct keystore *store,
+		      const struct keystore_kek *kek, const uint8_t *share,
+		      struct envelope_wrapped *out, struct envelope_error *e)
+{
+	_cleanup_secret_ uint8_t *plain = envelope_secret_alloc(KEYSTORE_KEK_BYTES);
+	size_t i = kek->n_versions;
+	int r;
+
+	while (i > 0 && !kek->versions[i - 1].enabled)
+		i--;
+	if (i == 0)
+		return envelope_fail(e, ENVELOPE_E_KEK_REFUSED, "KEK %s: every version is disabled",
+				     key->config.name);
+	if (!plain)
+		return envelope_fail(e, ENVELOPE_E_LIMIT, "key store: no locked memory");
+	r = keystore_unwrap_version(store, kek, i - 1, plain, e);
+	if (r < 0)
+		return r;
+	snprintf(out->version, sizeof(out->version), "%zu", i);
+	snprintf(out->algorithm, sizeof(out->algorithm), ALGORITHM);
+	if (envelope_kwp_wrap(plain, share, ENVELOPE_SHARE_BYTES, out->data, &out->size) < 0)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "KEK %s: wrapping failed in OpenSSL",
+				     key->config.name);
+	return 0;
+}
+
+static int service_wrap(struct envelope_provider_key *key, const uint8_t *share,
+			struct envelope_wrapped *out, struct envelope_error *e)
+{
+	struct keystore store;
+	struct keystore_kek kek;
+	int r = load(key, &store, &kek, e);
+
+	if (r < 0)
+		return r;
+	r = wrap_share(key, &store, &kek, share, out, e);
+	unload(&store, &kek);
+	return r;
+}
+
+/* The index of a version named in a token; -1 where this KEK has none such */
+static ssize_t find_version(const struct keystore_kek *kek, const char *version)
+{
+	char name[24];
+
+	for (size_t i = 0; i < kek->n_versions; i++) {
+		snprintf(name, sizeof(name), "%zu", i + 1);
+		if (!strcmp(name, version))
+			return (ssize_t)i;
+	}
+	return -1;
+}
+
+static int unwrap_share(struct envelope_provider_key *key, const struct keystore *store,
+			const struct keystore_kek *kek, const struct envelope_wrapped *in,
+			uint8_t *share, struct envelope_error *e)
+{
+	_cleanup_secret_ uint8_t *secret = envelope_secret_alloc(KEYSTORE_KEK_BYTES + 64);
+	uint8_t *plain = secret ? secret + KEYSTORE_KEK_BYTES : NULL;
+	ssize_t index = find_version(kek, in->version);
+	size_t size;
+	int r;
+
+	if (index < 0)
+		return envelope_fail(e, ENVELOPE_E_KEK_NOT_FOUND,
+				     "KEK %s: the key store has no version %.40s", key->config.name,
+				     in->version);
+	if (!kek->versions[index].enabled)
+		return envelope_fail(e, ENVELOPE_E_KEK_REFUSED, "KEK %s: version %s is disabled",
+				     key->config.name, in->version);
+	if (strcmp(in->algorithm, ALGORITHM) || in->size != KEYSTORE_WRAPPED)
+		return envelope_fail(e, ENVELOPE_E_SEAL_BROKEN,
+				     "KEK %s: a share that this provider did not wrap",
+				     key->config.name);
+	if (!secret)
+		return envelope_fail(e, ENVELOPE_E_LIMIT, "key store: no locked memory");
+	r = keystore_unwrap_version(store, kek, (size_t)index, secret, e);
+	if (r < 0)
+		return r;
+	if (envelope_kwp_unwrap(secret, in->data, in->size, plain, &size) < 0 ||
+	    size != ENVELOPE_SHARE_BYTES) {
+		envelope_fail(e, ENVELOPE_E_SEAL_BROKEN,
+			      "KEK %s: version %s did not wrap this share", key->config.name,
+			      in->version);
+		return envelope_cure(
+			e,
+			"the key store may be another than the one the disk was sealed "
+			"with: restore %.200s from its backup",
+			key->config.keystore);
+	}
+	memcpy(share, plain, ENVELOPE_SHARE_BYTES);
+	return 0;
+}
+
+static int service_unwrap(struct envelope_provider_key *key, const struct envelope_wrapped *in,
+			  uint8_t *share, struct envelope_error *e)
+{
+	struct keystore store;
+	struct keystore_kek kek;
+	int r = load(key, &store, &kek, e);
+
+	if (r < 0)
+		return r;
+	r = unwrap_share(key, &store, &kek, in, share, e);
+	unload(&store, &kek);
+	return r;
+}
+
+const struct envelope_provider envelope_provider_service = {
+	.name = "service",
+	.open = service_open,
+	.create = service_create,
+	.rotate = service_rotate,
+	.attributes = service_attributes,
+	.version = service_version,
+	.wrap = service_wrap,
+	.unwrap = service_unwrap,
+	.close = service_close,
+};
