@@ -1,65 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * The journal's native protocol, by hand: sd_journal_send() waits where the journal
- * does, and the journal may lie on a disk that waits for this daemon.
- */
 #include "log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define JOURNAL "/run/systemd/journal/socket"
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define TEXT_MAX       1024
 
 static int journal = -1;
 
 void log_open(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = JOURNAL };
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET };
 
+	if (!getenv("JOURNAL_STREAM"))
+		return;
 	journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (journal >= 0 && connect(journal, (struct sockaddr *)&address, sizeof(address)) < 0) {
+	if (journal >= 0 && connect(journal, (struct sockaddr *)&address, sizeof(address))) {
 		close(journal);
 		journal = -1;
 	}
 }
 
-static void add_field(char *text, size_t room, const char *name, const char *value)
+int log_fd(void)
 {
-	size_t at = strlen(text);
+	return journal;
+}
+
+static void append(char *out, size_t room, const char *name, const char *value)
+{
+	size_t used = strlen(out);
 
 	if (!value)
 		return;
-	snprintf(text + at, room - at, "%s=%s\n", name, value);
-	for (char *p = text + at; *p && p[1]; p++)
-		if (*p == '\n')
-			*p = ' ';
+	snprintf(out + used, room - used, "%s=%s", name, value);
+	for (char *p = out + used; *p; p++)
+		if ((unsigned char)*p < ' ')
+			*p = '?'; /* a line end would begin another field */
+	strncat(out, "\n", room - strlen(out) - 1);
 }
 
-void log_event(int priority, const struct log_subject *subject, const char *fmt, ...)
+void log_line(int priority, const struct log_fields *fields, const char *fmt, ...)
 {
-	char message[768], text[2048] = "", level[4];
-	va_list ap;
+	static const struct log_fields none;
+	char text[TEXT_MAX], entry[2 * TEXT_MAX] = "", level[2];
+	va_list args;
 
-	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
-	va_end(ap);
+	if (!fields)
+		fields = &none;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
 	if (journal < 0) {
-		fprintf(stderr, "envelope-keyd: %s\n", message);
+		dprintf(STDERR_FILENO, "envelope-keyd: %s\n", text);
 		return;
 	}
 	snprintf(level, sizeof(level), "%d", priority & 7);
-	add_field(text, sizeof(text), "PRIORITY", level);
-	add_field(text, sizeof(text), "SYSLOG_IDENTIFIER", "envelope-keyd");
-	add_field(text, sizeof(text), "MESSAGE", message);
-	if (subject) {
-		add_field(text, sizeof(text), "ENVELOPE_VOLUME", subject->volume);
-		add_field(text, sizeof(text), "ENVELOPE_DEVICE", subject->device);
-		add_field(text, sizeof(text), "ENVELOPE_KEK", subject->kek);
-	}
-	/* What does not fit now is lost: better than to wait */
-	(void)send(journal, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+	append(entry, sizeof(entry), "MESSAGE", text);
+	append(entry, sizeof(entry), "PRIORITY", level);
+	append(entry, sizeof(entry), "SYSLOG_IDENTIFIER", "envelope-keyd");
+	append(entry, sizeof(entry), "MESSAGE_ID", fields->id);
+	append(entry, sizeof(entry), "ENVELOPE_VOLUME", fields->volume);
+	append(entry, sizeof(entry), "ENVELOPE_DEVICE", fields->device);
+	append(entry, sizeof(entry), "ENVELOPE_KEK", fields->kek);
+	send(journal, entry, strlen(entry), MSG_DONTWAIT | MSG_NOSIGNAL);
 }

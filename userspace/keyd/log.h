@@ -1,22 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The journal, never waiting for it. */
-#ifndef ENVELOPE_LOG_H
-#define ENVELOPE_LOG_H
+/*
+ * One line of log at a time, with fields, to the journal; to standard error where
+ * that is not the journal. Never waits: a line that would block is dropped, because
+ * the journal may lie on a disk that waits for us.
+ */
+#ifndef KEYD_LOG_H
+#define KEYD_LOG_H
 
 #include <syslog.h>
 
-/** struct log_subject - what a message is about; members may be NULL */
-struct log_subject {
-	const char *volume; /* uuid */
-	const char *device; /* name of the mapping, or path of the disk */
+/* What a line is about: each may be NULL */
+struct log_fields {
+	const char *id; /* MESSAGE_ID */
+	const char *volume;
+	const char *device;
 	const char *kek;
 };
 
-/** log_open() - to the journal where it runs, else to standard error */
+#define LOG_ID_OPENED	 "0225a3a3988c4589b774ade1ce7823ec"
+#define LOG_ID_CLOSED	 "3c5809d3dcfe45ba8854f4dfb579201c"
+#define LOG_ID_FORMATTED "da93b9709011461ea1cb65279f5b2687"
+#define LOG_ID_REWRAPPED "00b3149882e64bd298f35d536b9736b8"
+#define LOG_ID_ERASED	 "121e7361785846c5a9d30c99f1b572ca"
+#define LOG_ID_TAKEN	 "de23cd4552374e8facf437668f2b5cb3"
+#define LOG_ID_REFUSED	 "7221d9455334428792cb42bb05f03a4e"
+#define LOG_ID_WORKER	 "a11fcdd4845b4040a538a64e679f9c34"
+#define LOG_ID_KEK	 "3e4e02fc61e94e29982d99fa156daaea"
+
+/** log_open() - once, at the start */
 void log_open(void);
 
-/** log_event() - one line; @subject may be NULL. Never key bytes, never blocks. */
-void log_event(int priority, const struct log_subject *subject, const char *fmt, ...)
+/** log_fd() - the descriptor that a forked process must keep; -1: none */
+int log_fd(void);
+
+/** log_line() - @fields may be NULL; @fmt has no newline */
+void log_line(int priority, const struct log_fields *fields, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 #endif
