@@ -142,6 +142,10 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 	bool done = answered && info->si_status == SESSION_DONE;
 	struct device *device = s->activated ? device_find(m, s->table.name) : NULL;
 
+	if (!answered)
+		log_line(LOG_ERR, NULL, "%s: session %d died (%s %d)", s->method->name,
+			 (int)s->pid, info->si_code == CLD_EXITED ? "status" : "signal",
+			 info->si_status);
 	if (device && !done)
 		device_forget(device);
 	if (*s->device)
