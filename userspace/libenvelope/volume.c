@@ -85,16 +85,27 @@ static int not_loaded(struct envelope_volume *volume, int r, struct envelope_err
 			     volume->device);
 }
 
+static bool is_slot(struct envelope_volume *volume, int id)
+{
+	const char *type = NULL;
+
+	switch (crypt_token_status(volume->cd, id, &type)) {
+	case CRYPT_TOKEN_INVALID:
+	case CRYPT_TOKEN_INACTIVE:
+		return false;
+	default:
+		return type && !strcmp(type, "envelope");
+	}
+}
+
 static bool is_ours(struct envelope_volume *volume)
 {
 	const char *subsystem = crypt_get_subsystem(volume->cd);
-	const char *type;
 
 	if (subsystem && !strcmp(subsystem, ENVELOPE_SUBSYSTEM))
 		return true;
 	for (int id = 0; id < crypt_token_max(CRYPT_LUKS2); id++)
-		if (crypt_token_status(volume->cd, id, &type) != CRYPT_TOKEN_INVALID &&
-		    !strcmp(type, "envelope"))
+		if (is_slot(volume, id))
 			return true;
 	return false;
 }
@@ -116,12 +127,10 @@ static int check_geometry(struct envelope_volume *volume, struct envelope_error 
 		return envelope_fail(e, ENVELOPE_E_HEADER_DAMAGED, "%s: its uuid is malformed",
 				     volume->device);
 	snprintf(geometry->uuid, sizeof(geometry->uuid), "%s", uuid);
-	geometry->key_size = (unsigned int)crypt_get_volume_key_size(cd);
+	/* LUKS2 keeps it with keyslots, of which there are none: the slots tell, when read */
+	geometry->key_size = ENVELOPE_DEK_MAX;
 	geometry->sector_size = (unsigned int)crypt_get_sector_size(cd);
 	geometry->data_offset = crypt_get_data_offset(cd) << 9;
-	if (geometry->key_size != 32 && geometry->key_size != 64)
-		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED, "%s: a key of %u bytes",
-				     volume->device, geometry->key_size);
 	if (geometry->data_offset < ENVELOPE_DATA_OFFSET)
 		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
 				     "%s: its data begins at %llu bytes, where no witness has room",
@@ -208,14 +217,11 @@ static int read_slot(struct envelope_volume *volume, int id, struct envelope_slo
 int envelope_volume_slots(struct envelope_volume *volume, struct envelope_slot *slots, size_t *n,
 			  struct envelope_error *e)
 {
-	const char *type;
-
 	*n = 0;
 	for (int id = 0; id < crypt_token_max(CRYPT_LUKS2); id++) {
 		int r;
 
-		if (crypt_token_status(volume->cd, id, &type) == CRYPT_TOKEN_INVALID ||
-		    strcmp(type, "envelope"))
+		if (!is_slot(volume, id))
 			continue;
 		if (*n == ENVELOPE_SLOTS_MAX)
 			return envelope_fail(e, ENVELOPE_E_TOKEN_INVALID, "%s: more than %d slots",
@@ -223,8 +229,15 @@ int envelope_volume_slots(struct envelope_volume *volume, struct envelope_slot *
 		r = read_slot(volume, id, &slots[*n], e);
 		if (r < 0)
 			return r;
+		if (slots[*n].token.dek_size != slots[0].token.dek_size)
+			return envelope_fail(e, ENVELOPE_E_TOKEN_INVALID,
+					     "%s: tokens %d and %d seal keys of different sizes",
+					     volume->device, slots[0].token_id, id);
 		(*n)++;
 	}
+	if (*n > 0)
+		volume->geometry.key_size =
+			(unsigned int)slots[0].token.dek_size - ENVELOPE_TAG_BYTES;
 	return 0;
 }
 
@@ -297,12 +310,10 @@ int envelope_volume_replace_slot(struct envelope_volume *volume, int old,
 
 int envelope_volume_erase(struct envelope_volume *volume, struct envelope_error *e)
 {
-	const char *type;
 	int r;
 
 	for (int id = 0; id < crypt_token_max(CRYPT_LUKS2); id++) {
-		if (crypt_token_status(volume->cd, id, &type) == CRYPT_TOKEN_INVALID ||
-		    strcmp(type, "envelope"))
+		if (!is_slot(volume, id))
 			continue;
 		r = envelope_volume_drop_slot(volume, id, e);
 		if (r < 0)
@@ -313,8 +324,7 @@ int envelope_volume_erase(struct envelope_volume *volume, struct envelope_error 
 		return envelope_volume_failed(volume, e, ENVELOPE_E_IO, "reading the header back",
 					      r);
 	for (int id = 0; id < crypt_token_max(CRYPT_LUKS2); id++)
-		if (crypt_token_status(volume->cd, id, &type) != CRYPT_TOKEN_INVALID &&
-		    !strcmp(type, "envelope"))
+		if (is_slot(volume, id))
 			return envelope_fail(e, ENVELOPE_E_IO, "%s: a slot is still there",
 					     volume->device);
 	return envelope_witness_clear(volume->device, e);

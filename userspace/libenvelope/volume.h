@@ -34,6 +34,7 @@ static inline void envelope_volume_freep(struct envelope_volume **volume)
 }
 #define _cleanup_volume_ __attribute__((cleanup(envelope_volume_freep)))
 
+/** envelope_volume_geometry() - its key size is known once the slots have been read */
 const struct envelope_geometry *envelope_volume_geometry(const struct envelope_volume *volume);
 const char *envelope_volume_device(const struct envelope_volume *volume);
 const char *envelope_volume_label(const struct envelope_volume *volume);

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The real envelope-provider, over its socket and shared memory. */
+#include "test.h"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "file.h"
+#include "worker-protocol.h"
+
+static const char *program;
+static char directory[64];
+
+struct worker {
+	pid_t pid;
+	int socket;
+	struct envelope_worker_memory *memory;
+};
+
+static void start(struct worker *w, const char *kek)
+{
+	int pair[2], memory = memfd_create("cells", 0);
+
+	assert_int_equal(ftruncate(memory, sizeof(*w->memory)), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	w->memory = mmap(NULL, sizeof(*w->memory), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	w->pid = fork();
+	if (w->pid == 0) {
+		int socket = dup2(pair[1], 30), cells = dup2(memory, 31);
+
+		dup2(socket, ENVELOPE_WORKER_SOCKET_FD);
+		dup2(cells, ENVELOPE_WORKER_MEMORY_FD);
+		close_range(5, ~0U, 0);
+		execl(program, program, "--keks-dir", directory, kek, NULL);
+		_exit(126);
+	}
+	close(pair[1]);
+	close(memory);
+	w->socket = pair[0];
+}
+
+static int stop(struct worker *w)
+{
+	int status;
+
+	close(w->socket);
+	munmap(w->memory, sizeof(*w->memory));
+	waitpid(w->pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static struct envelope_worker_request request(uint32_t op)
+{
+	return (struct envelope_worker_request) { .protocol = ENVELOPE_WORKER_PROTOCOL,
+						  .op = op,
+						  .id = 4711 };
+}
+
+static struct envelope_worker_reply ask(struct worker *w, const struct envelope_worker_request *r)
+{
+	struct envelope_worker_reply reply;
+
+	assert_int_equal(send(w->socket, r, sizeof(*r), MSG_NOSIGNAL), sizeof(*r));
+	assert_int_equal(recv(w->socket, &reply, sizeof(reply), 0), sizeof(reply));
+	assert_int_equal(reply.protocol, ENVELOPE_WORKER_PROTOCOL);
+	assert_int_equal(reply.op, r->op);
+	assert_int_equal(reply.id, 4711);
+	return reply;
+}
+
+static struct envelope_worker_reply ask_op(struct worker *w, uint32_t op)
+{
+	struct envelope_worker_request r = request(op);
+
+	return ask(w, &r);
+}
+
+static struct envelope_worker_request unwrap_of(const struct envelope_worker_reply *wrapped)
+{
+	struct envelope_worker_request r = request(ENVELOPE_WORKER_UNWRAP);
+
+	r.cell = 2;
+	r.wrapped_size = wrapped->wrapped_size;
+	memcpy(r.wrapped, wrapped->wrapped, sizeof(r.wrapped));
+	memcpy(r.version, wrapped->version, sizeof(r.version));
+	memcpy(r.algorithm, wrapped->algorithm, sizeof(r.algorithm));
+	return r;
+}
+
+static void test_life(void **state)
+{
+	struct envelope_worker_reply reply, wrapped;
+	struct envelope_worker_request r;
+	struct worker w;
+
+	start(&w, "test");
+	assert_int_equal(ask_op(&w, ENVELOPE_WORKER_ATTRIBUTES).code, ENVELOPE_E_KEK_NOT_FOUND);
+	reply = ask_op(&w, ENVELOPE_WORKER_CREATE);
+	assert_int_equal(reply.code, 0);
+	assert_string_equal(reply.version, "1");
+	assert_int_equal(ask_op(&w, ENVELOPE_WORKER_CREATE).code, ENVELOPE_E_EXISTS);
+
+	memset(w.memory->cells[0], 0x5a, 32);
+	wrapped = ask_op(&w, ENVELOPE_WORKER_WRAP);
+	assert_int_equal(wrapped.code, 0);
+	assert_string_equal(wrapped.algorithm, "A256KWP");
+	for (int i = 0; i < 32; i++)
+		assert_int_equal(w.memory->cells[0][i], 0); /* wiped after use */
+
+	assert_string_equal(ask_op(&w, ENVELOPE_WORKER_ROTATE).version, "2");
+	reply = ask_op(&w, ENVELOPE_WORKER_ATTRIBUTES);
+	assert_int_equal(reply.versions, 2);
+	assert_int_equal(reply.state, ENVELOPE_PROVIDER_OK);
+	assert_int_equal(reply.unbacked, 1);
+	r = request(ENVELOPE_WORKER_VERSION);
+	r.index = 1;
+	assert_string_equal(ask(&w, &r).version, "2");
+	r.index = 2;
+	assert_int_equal(ask(&w, &r).code, ENVELOPE_E_KEK_NOT_FOUND);
+
+	r = unwrap_of(&wrapped); /* by the old version still */
+	assert_int_equal(ask(&w, &r).code, 0);
+	for (int i = 0; i < 32; i++)
+		assert_int_equal(w.memory->cells[2][i], 0x5a);
+	assert_int_equal(stop(&w), 0);
+}
+
+static void test_tampered(void **state)
+{
+	struct envelope_worker_reply wrapped;
+	struct envelope_worker_request r;
+	struct worker w;
+
+	start(&w, "test");
+	assert_int_equal(ask_op(&w, ENVELOPE_WORKER_CREATE).code, 0);
+	wrapped = ask_op(&w, ENVELOPE_WORKER_WRAP);
+	for (size_t i = 0; i < wrapped.wrapped_size; i++) {
+		r = unwrap_of(&wrapped);
+		r.wrapped[i] ^= 1;
+		assert_int_equal(ask(&w, &r).code, ENVELOPE_E_SEAL_BROKEN);
+	}
+	r = unwrap_of(&wrapped);
+	r.wrapped_size = 8;
+	assert_int_equal(ask(&w, &r).code, ENVELOPE_E_SEAL_BROKEN);
+	r = unwrap_of(&wrapped);
+	strcpy(r.algorithm, "RSA1_5");
+	assert_int_equal(ask(&w, &r).code, ENVELOPE_E_SEAL_BROKEN);
+	r = unwrap_of(&wrapped);
+	strcpy(r.version, "01");
+	assert_int_equal(ask(&w, &r).code, ENVELOPE_E_KEK_NOT_FOUND);
+	assert_int_equal(stop(&w), 0);
+}
+
+/* What no envelope-keyd sends ends the worker, and gets no answer */
+static void hangs_up(const void *data, size_t size)
+{
+	struct envelope_worker_reply reply;
+	struct worker w;
+
+	start(&w, "test");
+	assert_int_equal(send(w.socket, data, size, MSG_NOSIGNAL), size);
+	assert_int_equal(recv(w.socket, &reply, sizeof(reply), 0), 0);
+	assert_int_equal(stop(&w), 1);
+}
+
+static void test_malformed(void **state)
+{
+	static uint8_t large[2 * sizeof(struct envelope_worker_request)];
+	struct envelope_worker_request r = request(ENVELOPE_WORKER_ATTRIBUTES);
+
+#define BAD(change)                                                                                \
+	do {                                                                                       \
+		r = request(ENVELOPE_WORKER_UNWRAP);                                               \
+		r.wrapped_size = 40;                                                               \
+		change;                                                                            \
+		hangs_up(&r, sizeof(r));                                                           \
+	} while (0)
+	hangs_up(&r, sizeof(r) - 1);
+	hangs_up(&r, 1);
+	hangs_up(large, sizeof(large));
+	BAD(r.protocol = 2);
+	BAD(r.op = 0);
+	BAD(r.op = ENVELOPE_WORKER_OPS);
+	BAD(r.cell = ENVELOPE_WORKER_CELLS);
+	BAD(r.wrapped_size = 0);
+	BAD(r.wrapped_size = ENVELOPE_WRAPPED_MAX + 1);
+	BAD(memset(r.version, '1', sizeof(r.version)));
+	BAD(memset(r.algorithm, 'A', sizeof(r.algorithm)));
+	BAD(r.op = ENVELOPE_WORKER_WRAP);
+#undef BAD
+}
+
+static void test_undeclared(void **state)
+{
+	struct worker w;
+
+	start(&w, "nobody");
+	assert_int_equal(stop(&w), envelope_error_exit_status(ENVELOPE_E_KEK_UNDECLARED));
+}
+
+/* What the worker gave up: it is a process without a name, network or core dump */
+static void test_sandbox(void **state)
+{
+	char path[64], *text;
+	struct worker w;
+
+	start(&w, "test");
+	ask_op(&w, ENVELOPE_WORKER_ATTRIBUTES);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)w.pid);
+	assert_int_equal(envelope_file_read(path, 1 << 16, &text, NULL), 0);
+	assert_non_null(strstr(text, "NoNewPrivs:\t1"));
+	assert_non_null(strstr(text, "Seccomp:\t2"));
+	free(text);
+	snprintf(path, sizeof(path), "/proc/%d/limits", (int)w.pid);
+	assert_int_equal(envelope_file_read(path, 1 << 16, &text, NULL), 0);
+	assert_non_null(strstr(text, "Max core file size        0"));
+	free(text);
+	assert_int_equal(stop(&w), 0);
+}
+
+static int set_up(void **state)
+{
+	char path[96], text[192];
+
+	new_directory(directory);
+	snprintf(path, sizeof(path), "%s/test.conf", directory);
+	snprintf(text, sizeof(text),
+		 "[kek]\nprovider = service\n[service]\nkeystore = %s/keystore\n", directory);
+	return envelope_file_replace(path, text, strlen(text), 0644);
+}
+
+static int tear_down(void **state)
+{
+	remove_directory(directory);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_life),       TEST(test_tampered), TEST(test_malformed),
+		TEST(test_undeclared), TEST(test_sandbox),
+	};
+
+	if (argc != 2)
+		return 2;
+	program = argv[1];
+	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+}
