@@ -13,11 +13,13 @@
 #define TEXT_MAX       1024
 
 static int journal = -1;
+static char daemon_pid[16];
 
 void log_open(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET };
 
+	snprintf(daemon_pid, sizeof(daemon_pid), "%d", (int)getpid());
 	if (!getenv("JOURNAL_STREAM"))
 		return;
 	journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -64,6 +66,8 @@ void log_line(int priority, const struct log_fields *fields, const char *fmt, ..
 	append(entry, sizeof(entry), "MESSAGE", text);
 	append(entry, sizeof(entry), "PRIORITY", level);
 	append(entry, sizeof(entry), "SYSLOG_IDENTIFIER", "envelope-keyd");
+	/* By the time the journal reads this, a session may be gone, and its unit unknown */
+	append(entry, sizeof(entry), "OBJECT_PID", daemon_pid);
 	append(entry, sizeof(entry), "MESSAGE_ID", fields->id);
 	append(entry, sizeof(entry), "ENVELOPE_VOLUME", fields->volume);
 	append(entry, sizeof(entry), "ENVELOPE_DEVICE", fields->device);

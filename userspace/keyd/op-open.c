@@ -13,6 +13,8 @@
 #include "op.h"
 #include "unlock.h"
 
+#define TRUSTED "this host trusts the volume from now on"
+
 struct open {
 	char device[256];
 	bool readonly, accept_new;
@@ -66,6 +68,7 @@ static int read_parameters(struct op *op, struct open *o, struct envelope_error 
 
 static int check_free(struct op *op, struct open *o, struct envelope_error *e)
 {
+	char uuid[ENVELOPE_UUID_TEXT + 1];
 	struct device_info info;
 	int r = broker_lock_name(op, o->table.name, e);
 
@@ -78,10 +81,13 @@ static int check_free(struct op *op, struct open *o, struct envelope_error *e)
 	}
 	if (!r)
 		r = device_target_check(e);
-	if (!r && !device_info(o->table.name, &info, NULL))
-		r = envelope_fail(e, ENVELOPE_E_EXISTS, "%s: there is a mapping of this name",
-				  o->table.name);
-	return r;
+	if (r || device_info(o->table.name, &info, NULL))
+		return r;
+	/* An open that was cut short leaves a mapping without a table */
+	if (!info.live && table_volume_uuid(info.uuid, uuid))
+		return device_remove(o->table.name, e);
+	return envelope_fail(e, ENVELOPE_E_EXISTS, "%s: there is a mapping of this name",
+			     o->table.name);
 }
 
 /* The same disk under two names, or its copy, would be written by both */
@@ -147,8 +153,7 @@ static struct json_object *describe(const struct open *o, const struct unlocked 
 
 	snprintf(path, sizeof(path), "%s/%s", dm_dir(), o->table.name);
 	if (u->pinned)
-		json_object_array_add(warnings, json_object_new_string(
-							"this host trusts the volume from now on"));
+		json_object_array_add(warnings, json_object_new_string(TRUSTED));
 	op_add_text(result, "path", path);
 	op_add_text(result, "uuid", u->geometry->uuid);
 	json_object_object_add(result, "warnings", warnings);
@@ -159,6 +164,7 @@ int op_open(struct op *op, struct json_object **result, struct envelope_error *e
 {
 	_cleanup_unlocked_ struct unlocked u = {};
 	struct open o = {};
+	struct log_fields about;
 	int r = read_parameters(op, &o, e);
 
 	if (!r)
@@ -175,12 +181,13 @@ int op_open(struct op *op, struct json_object **result, struct envelope_error *e
 	r = map(op, &o.table, &u, e);
 	if (r)
 		return r;
-	log_line(LOG_NOTICE,
-		 &(struct log_fields) { .id = LOG_ID_OPENED,
-					.volume = u.geometry->uuid,
-					.device = o.table.name,
-					.kek = u.slots[u.opened].token.shares[0].kek },
-		 "%s is open as %s", o.device, o.table.name);
+	about = (struct log_fields) { .id = LOG_ID_OPENED,
+				      .volume = u.geometry->uuid,
+				      .device = o.table.name,
+				      .kek = u.slots[u.opened].token.shares[0].kek };
+	log_line(LOG_NOTICE, &about, "%s is open as %s", o.device, o.table.name);
+	if (u.pinned)
+		log_line(LOG_WARNING, &about, "%s: " TRUSTED ", as asked", o.device);
 	*result = describe(&o, &u);
 	return 0;
 }

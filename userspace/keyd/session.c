@@ -143,9 +143,8 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 	struct device *device = s->activated ? device_find(m, s->table.name) : NULL;
 
 	if (!answered)
-		log_line(LOG_ERR, NULL, "%s: session %d died (%s %d)", s->method->name,
-			 (int)s->pid, info->si_code == CLD_EXITED ? "status" : "signal",
-			 info->si_status);
+		log_line(LOG_ERR, NULL, "%s: session %d died (%s %d)", s->method->name, (int)s->pid,
+			 info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
 	if (device && !done)
 		device_forget(device);
 	if (*s->device)

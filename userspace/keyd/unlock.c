@@ -6,7 +6,6 @@
 
 #include "broker-client.h"
 #include "kek.h"
-#include "log.h"
 #include "pin.h"
 
 void unlock_free(struct unlocked *u)
@@ -89,13 +88,8 @@ static int write_pin(struct op *op, struct unlocked *u, struct envelope_error *e
 
 	if (!r)
 		r = envelope_pin_write(op->manager->volumes_dir, &pin, e);
-	if (r)
-		return r;
-	u->pinned = true;
-	log_line(LOG_NOTICE, &(struct log_fields) { .volume = u->geometry->uuid },
-		 "%s: the volume %s is trusted from now on, as asked",
-		 envelope_volume_device(u->volume), u->geometry->uuid);
-	return 0;
+	u->pinned = !r;
+	return r;
 }
 
 static int check_pin(struct op *op, struct unlocked *u, bool accept_new, struct envelope_error *e)
