@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* status, dump: what only looks. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "command.h"
+
+static const struct option_spec no_options[] = { { NULL, NULL, NULL } };
+
+static void print_device(struct json_object *d)
+{
+	char size[16], keks[512];
+
+	printf("%s\n", member(d, "name"));
+	printf("  state:        %s%s\n", member(d, "state"),
+	       member_true(d, "readonly") ? ", read-only" : "");
+	printf("  disk:         %s\n", member(d, "device"));
+	printf("  volume:       %s\n", member(d, "uuid"));
+	printf("  size:         %s, sectors of %s bytes\n",
+	       output_size(member_number(d, "size"), size), member(d, "sector_size"));
+	printf("  cipher:       aes-xts-plain64 by %s\n", member(d, "cipher"));
+	printf("  opened by:    slot %s, KEK %s\n", member(d, "slot"),
+	       member_list(d, "keks", keks, sizeof(keks)));
+	printf("  key:          generation %s, lease of %s s; without a key I/O meets: %s\n",
+	       member(d, "generation"), member(d, "lease"), member(d, "on_key_loss"));
+	printf("  I/O:          %s reads, %s writes, %s discards, %s errors\n", member(d, "reads"),
+	       member(d, "writes"), member(d, "discards"), member(d, "errors"));
+	if (!member_true(d, "managed"))
+		printf("  not managed:  %s\n", member(d, "problem"));
+}
+
+static void print_devices(struct json_object *devices)
+{
+	static const char *const titles[] = { "NAME", "STATE", "DISK", "SIZE", "KEK", "MANAGED" };
+	struct table *table = table_new(titles, 6);
+	char size[16], keks[512];
+
+	for (size_t i = 0; i < json_object_array_length(devices); i++) {
+		struct json_object *d = json_object_array_get_idx(devices, i);
+		const char *const cells[] = { member(d, "name"),
+					      member(d, "state"),
+					      member(d, "device"),
+					      output_size(member_number(d, "size"), size),
+					      member_list(d, "keks", keks, sizeof(keks)),
+					      member_true(d, "managed") ? "yes" : "no" };
+
+		table_add(table, cells);
+	}
+	table_print(table);
+}
+
+static int run_status(const struct context *context, const struct arguments *a,
+		      struct envelope_error *e)
+{
+	_cleanup_json_ struct json_object *reply = NULL;
+	struct json_object *parameters = json_object_new_object(), *devices = NULL;
+	int r;
+
+	if (a->n)
+		json_object_object_add(parameters, "name", json_object_new_string(a->words[0]));
+	r = client_call(context, "Status", parameters, &reply, e);
+	if (r < 0)
+		return r;
+	if (context->json) {
+		output_json(reply);
+		return 0;
+	}
+	json_object_object_get_ex(reply, "devices", &devices);
+	if (!a->n)
+		print_devices(devices);
+	else if (json_object_array_length(devices))
+		print_device(json_object_array_get_idx(devices, 0));
+	return 0;
+}
+
+const struct command command_status = {
+	"status", "[NAME]", 0, 1, "What is open, and how it is", no_options, run_status,
+};
+
+static void print_slot(struct json_object *slot)
+{
+	struct json_object *shares;
+	size_t n = 0;
+
+	if (json_object_object_get_ex(slot, "shares", &shares))
+		n = json_object_array_length(shares);
+	printf("  slot %s:       token %s, %s of %zu, %s\n", member(slot, "slot"),
+	       member(slot, "token"), member(slot, "threshold"), n, member(slot, "created"));
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *share = json_object_array_get_idx(shares, i);
+
+		printf("    share %s:    KEK %s, version %s, %s\n", member(share, "index"),
+		       member(share, "kek"), member(share, "version"), member(share, "algorithm"));
+	}
+}
+
+static void print_dump(struct json_object *d)
+{
+	struct json_object *slots;
+	char size[16];
+
+	printf("%s\n", member(d, "device"));
+	printf("  volume:       %s\n", member(d, "uuid"));
+	printf("  label:        %s\n", member(d, "label"));
+	printf("  cipher:       %s, a key of %s bytes, sectors of %s bytes\n", member(d, "cipher"),
+	       member(d, "key_size"), member(d, "sector_size"));
+	printf("  data:         %s from byte %s\n", output_size(member_number(d, "size"), size),
+	       member(d, "data_offset"));
+	printf("  witness:      %s\n", member_true(d, "witness") ? "there" : "missing");
+	printf("  pinned:       %s\n", member_true(d, "pinned") ? "yes" : "no");
+	if (!json_object_object_get_ex(d, "slots", &slots) || !json_object_array_length(slots)) {
+		printf("  no slot: nothing unwraps its key\n");
+		return;
+	}
+	for (size_t i = 0; i < json_object_array_length(slots); i++)
+		print_slot(json_object_array_get_idx(slots, i));
+}
+
+static int run_dump(const struct context *context, const struct arguments *a,
+		    struct envelope_error *e)
+{
+	_cleanup_json_ struct json_object *reply = NULL;
+	struct json_object *parameters;
+	char *path;
+	int r = arguments_device(a->words[0], &path, e);
+
+	if (r < 0)
+		return r;
+	parameters = json_object_new_object();
+	json_object_object_add(parameters, "device", json_object_new_string(path));
+	free(path);
+	r = client_call(context, "Dump", parameters, &reply, e);
+	if (r < 0)
+		return r;
+	if (context->json)
+		output_json(reply);
+	else
+		print_dump(reply);
+	return 0;
+}
+
+const struct command command_dump = {
+	"dump", "DEVICE", 1, 1, "Slots and metadata of a volume, no secrets", no_options, run_dump,
+};
