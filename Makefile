@@ -5,6 +5,7 @@
 KERNEL ?= 6.1
 DESTDIR ?=
 SOAK_MINUTES ?= 60
+MAKEFLAGS += --no-print-directory
 
 modules_dir := build/modules/$(if $(KDIR),local,$(KERNEL))
 module_sources := Kbuild $(wildcard kernel/*.[ch] kernel/compat/*.[ch])
@@ -36,14 +37,14 @@ modules: deps-build
 		cmp -s $$file $(modules_dir)/$$file || \
 		install -D -m 644 $$file $(modules_dir)/$$file || exit 1; \
 	done
-	$(MAKE) -C $(kernel_dir) M=$(CURDIR)/$(modules_dir) modules
+	@$(MAKE) -C $(kernel_dir) M=$(CURDIR)/$(modules_dir) modules
 
 build/userspace/build.ninja: | deps-build deps-check
 	meson setup build/userspace userspace --prefix=/usr --sysconfdir=/etc --localstatedir=/var \
 		--libexecdir=libexec --buildtype=debugoptimized
 
 userspace: build/userspace/build.ninja
-	ninja -C build/userspace
+	@ninja -C build/userspace
 
 install: modules userspace
 	install -D -m 644 $(modules_dir)/dm_envelope.ko \
