@@ -29,12 +29,8 @@ __attribute__((format(printf, 5, 6))) static void keep_error(int level, const ch
 
 void device_set_up(void)
 {
-	bool udev = access("/run/udev/control", F_OK) == 0;
-
 	dm_log_with_errno_init(keep_error);
 	dm_set_name_mangling_mode(DM_STRING_MANGLING_NONE);
-	dm_udev_set_sync_support(udev);
-	dm_udev_set_checking(udev);
 }
 
 static void task_freep(struct dm_task **task)
@@ -96,10 +92,14 @@ static int run_and_wait(struct dm_task *task, const char *name, const char *what
 			struct envelope_error *e)
 {
 	uint32_t cookie = 0;
+	bool udev = access("/run/udev/control", F_OK) == 0;
 	int r;
 
 	if (!task)
 		return -ENVELOPE_E_NO_TARGET;
+	/* Without udev, as in an initramfs may be, libdevmapper makes the nodes itself */
+	dm_udev_set_sync_support(udev);
+	dm_udev_set_checking(udev);
 	if (!dm_task_set_cookie(task, &cookie, 0))
 		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: %s: no udev cookie: %s", name, what,
 				     last_error);

@@ -15,9 +15,9 @@ static void add_kernel_side(struct json_object *object, const struct device_info
 		    device_path(table->device, path, sizeof(path)) ? path : table->device);
 	op_add_text(object, "uuid", table->uuid);
 	op_add_text(object, "state",
-		    status->fenced    ? "fenced"
-		    : info->suspended ? "suspended"
-				      : "active");
+		    status->fenced		     ? "fenced"
+		    : info->suspended || !info->live ? "suspended"
+						     : "active");
 	op_add_bool(object, "readonly", info->readonly);
 	op_add_number(object, "size", table->length * 512);
 	op_add_number(object, "sector_size", table->sector_size);

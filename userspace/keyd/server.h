@@ -6,7 +6,7 @@
 #include "error.h"
 
 #define CLIENTS_MAX	   64
-#define CLIENTS_OTHERS	   32	/* of these that are not root's */
+#define CLIENTS_OTHERS	   16	/* of these that are not root's */
 #define CLIENT_IDLE_S	   60	/* without a request under way */
 #define CLIENT_PATIENCE_MS 5000 /* how long a session waits for a client that does not read */
 

@@ -19,6 +19,7 @@
 
 #define STEADY_S	   10 /* a worker that ran so long did not fail at once */
 #define RESTART_DELAY_USEC 100000ULL
+#define FAILURES_MAX	   8
 #define RESTART_DELAY_MAX  (10 * SECOND)
 
 struct worker {
@@ -200,8 +201,14 @@ static void restart_later(struct worker *w)
 
 	if (now() - w->started >= STEADY_S)
 		w->failures = 0;
-	else if (w->failures < 10)
+	else if (w->failures <= FAILURES_MAX)
 		w->failures++;
+	/* One that cannot stay, and that nobody waits for, is given up until the next call */
+	if (w->failures > FAILURES_MAX && TAILQ_EMPTY(&w->waiting)) {
+		LIST_REMOVE(w, link);
+		free(w);
+		return;
+	}
 	if (w->failures > 1)
 		delay = RESTART_DELAY_USEC << w->failures;
 	manager_timer(w->manager, &w->restart,
