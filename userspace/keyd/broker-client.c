@@ -160,6 +160,13 @@ void broker_forget(struct op *op, const char *name)
 	ask(op, &request, NULL);
 }
 
+void broker_done(struct op *op)
+{
+	struct broker_request request = { .op = BROKER_DONE };
+
+	ask(op, &request, NULL);
+}
+
 void broker_problem(struct op *op, const struct envelope_error *e)
 {
 	struct broker_request request = { .op = BROKER_PROBLEM, .error = *e };

@@ -27,6 +27,11 @@ int broker_unwrap(struct op *op, const struct envelope_share *share, uint8_t *se
 int broker_table(struct op *op, enum broker_op kind, const struct table *table,
 		 const struct broker_opened *opened, const uint8_t *dek, struct envelope_error *e);
 void broker_forget(struct op *op, const char *name);
+
+/** broker_done() - give back what was locked: the client may go on as soon as it is told */
+void broker_done(struct op *op);
+
+/** broker_problem() - say why a device could not be taken over */
 void broker_problem(struct op *op, const struct envelope_error *e);
 
 #endif

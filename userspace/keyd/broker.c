@@ -245,13 +245,21 @@ static bool problem(struct session *s, const struct broker_request *request,
 	return true;
 }
 
+static bool done(struct session *s, const struct broker_request *request,
+		 struct broker_reply *reply)
+{
+	memset(s->disk, 0, sizeof(s->disk));
+	*s->name = '\0';
+	return true;
+}
+
 static const handler handlers[BROKER_OPS] = {
 	[BROKER_ALIVE] = alive,		[BROKER_LOCK_DISK] = lock_disk,
 	[BROKER_LOCK_NAME] = lock_name, [BROKER_KEK_READ] = kek_read,
 	[BROKER_KEK_USE] = kek_use,	[BROKER_KEK_CHANGE] = kek_change,
 	[BROKER_ACTIVATE] = activate,	[BROKER_RELOAD] = reload,
 	[BROKER_SET_KEY] = set_key,	[BROKER_FORGET] = forget,
-	[BROKER_PROBLEM] = problem,
+	[BROKER_PROBLEM] = problem,	[BROKER_DONE] = done,
 };
 
 /* The texts of a request may be used as such only when they end */

@@ -28,6 +28,7 @@ enum broker_op {
 	BROKER_SET_KEY,	   /* put secrets.dek into the keyring and hand it to the mapping */
 	BROKER_FORGET,	   /* the mapping is gone: drop its key */
 	BROKER_PROBLEM,	   /* a device could not be taken over: request.error says why */
+	BROKER_DONE,	   /* the work is done: unlock, before the client is told */
 	BROKER_OPS,
 };
 

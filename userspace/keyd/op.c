@@ -10,11 +10,13 @@
 #include "server.h"
 #include "varlink.h"
 
-#define CHANGES_DISK (BROKER_BIT(BROKER_ALIVE) | BROKER_BIT(BROKER_LOCK_DISK))
-#define CHANGES_NAME (BROKER_BIT(BROKER_ALIVE) | BROKER_BIT(BROKER_LOCK_NAME))
-#define USES_KEK     (BROKER_BIT(BROKER_KEK_READ) | BROKER_BIT(BROKER_KEK_USE))
-#define READS_KEK    BROKER_BIT(BROKER_KEK_READ)
-#define CHANGES_KEK  (BROKER_BIT(BROKER_KEK_READ) | BROKER_BIT(BROKER_KEK_CHANGE))
+/* What a session may ask the main process for */
+#define ANY	     (BROKER_BIT(BROKER_ALIVE) | BROKER_BIT(BROKER_DONE))
+#define CHANGES_DISK (ANY | BROKER_BIT(BROKER_LOCK_DISK))
+#define CHANGES_NAME (ANY | BROKER_BIT(BROKER_LOCK_NAME))
+#define READS_KEK    (ANY | BROKER_BIT(BROKER_KEK_READ))
+#define USES_KEK     (READS_KEK | BROKER_BIT(BROKER_KEK_USE))
+#define CHANGES_KEK  (READS_KEK | BROKER_BIT(BROKER_KEK_CHANGE))
 
 static const struct method methods[] = {
 	{ "Format", false, CHANGES_DISK | USES_KEK | CHANGES_KEK, op_format },
@@ -24,8 +26,8 @@ static const struct method methods[] = {
 	  op_open },
 	{ "Close", false, CHANGES_NAME | BROKER_BIT(BROKER_FORGET), op_close },
 	{ "Resize", false, CHANGES_NAME | BROKER_BIT(BROKER_RELOAD), op_resize },
-	{ "Status", true, 0, op_status },
-	{ "Dump", false, 0, op_dump },
+	{ "Status", true, ANY, op_status },
+	{ "Dump", false, ANY, op_dump },
 	{ "Rewrap", false, CHANGES_DISK | USES_KEK, op_rewrap },
 	{ "Erase", false, CHANGES_DISK, op_erase },
 	{ "KekCreate", false, CHANGES_KEK, op_kek_create },

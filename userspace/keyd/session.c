@@ -100,6 +100,7 @@ static void run_session(struct op *op, const struct method *method)
 		envelope_fail(&e, ENVELOPE_E_FAILED, "%s failed without saying why", method->name);
 	if (r)
 		log_refusal(method, &e);
+	broker_done(op);
 	answer(op, r, result, &e);
 	_exit(r ? SESSION_REFUSED : SESSION_DONE);
 }
