@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "fuzz.h"
+#include "kek-config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct envelope_kek_config config = { .name = "fuzz", .lease = ENVELOPE_LEASE_DEFAULT };
+	struct envelope_error e = { 0 };
+	char *text = text_of(data, size);
+
+	if (envelope_kek_config_parse(text, "fuzz.conf", &config, &e) == 0)
+		require(!strcmp(config.provider, "service") && config.lease >= ENVELOPE_LEASE_MIN &&
+			config.lease <= ENVELOPE_LEASE_MAX);
+	else
+		require(e.code != ENVELOPE_OK);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "../keyd/worker.h"
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct envelope_worker_reply reply;
+
+	memset(&reply, 0, sizeof(reply));
+	memcpy(&reply, data, size < sizeof(reply) ? size : sizeof(reply));
+	if (worker_reply_valid(&reply, sizeof(reply)))
+		require(reply.wrapped_size <= ENVELOPE_WRAPPED_MAX && reply.code < ENVELOPE_CODES &&
+			strlen(reply.message) < sizeof(reply.message));
+	return 0;
+}
