@@ -62,12 +62,17 @@ struct device *device_add(struct manager *m, const char *name, const char *uuid)
 	return device;
 }
 
-void device_forget(struct device *device)
+static void device_free(struct device *device)
 {
-	keyring_remove(device->key);
 	sd_event_source_disable_unref(device->retry);
 	LIST_REMOVE(device, link);
 	free(device);
+}
+
+void device_forget(struct device *device)
+{
+	keyring_remove(device->key);
+	device_free(device);
 }
 
 void manager_quit_if_idle(struct manager *m)
@@ -227,8 +232,9 @@ static int lock_down(void)
 static void free_all(struct manager *m)
 {
 	worker_stop_all(m);
+	/* The mappings hold on to their keys: none is removed because this process ends */
 	while (!LIST_EMPTY(&m->devices))
-		device_forget(LIST_FIRST(&m->devices));
+		device_free(LIST_FIRST(&m->devices));
 	sd_event_unref(m->event);
 }
 

@@ -78,9 +78,14 @@ static int hand_over(struct op *op, const struct table *table, const struct unlo
 {
 	struct broker_opened opened;
 	struct envelope_error other;
-	int r;
+	struct device_info info;
+	int r = device_info(table->name, &info, e);
 
+	if (r)
+		return r;
 	opened_by(u, &opened);
+	if (info.suspended) /* by somebody else, who will resume it */
+		return broker_table(op, BROKER_SET_KEY, table, &opened, u->dek, e);
 	r = suspend(op, table->name, e);
 	if (!r)
 		r = broker_table(op, BROKER_SET_KEY, table, &opened, u->dek, e);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "broker-client.h"
+#include "device.h"
 #include "log.h"
 #include "manager.h"
 #include "op.h"
@@ -134,6 +135,16 @@ static void release_client(struct session *s, bool answered)
 	server_session_done(client);
 }
 
+/* An open that failed may have come as far as a mapping at work, whose key must stay */
+static void forget_unless_mapped(struct session *s)
+{
+	struct device *device = device_find(s->manager, s->table.name);
+	struct device_info info;
+
+	if (device && (device_info(s->table.name, &info, NULL) || !info.live))
+		device_forget(device);
+}
+
 static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 {
 	struct session *s = data;
@@ -141,13 +152,12 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 	bool answered = info->si_code == CLD_EXITED &&
 			(info->si_status == SESSION_DONE || info->si_status == SESSION_REFUSED);
 	bool done = answered && info->si_status == SESSION_DONE;
-	struct device *device = s->activated ? device_find(m, s->table.name) : NULL;
 
 	if (!answered)
 		log_line(LOG_ERR, NULL, "%s: session %d died (%s %d)", s->method->name, (int)s->pid,
 			 info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
-	if (device && !done)
-		device_forget(device);
+	if (s->activated && !done)
+		forget_unless_mapped(s);
 	if (*s->device)
 		takeover_ended(m, s->device, done);
 	release_client(s, answered);

@@ -36,8 +36,8 @@ struct session {
 	char name[TABLE_NAME_MAX + 1]; /* locked; "": none */
 	bool calling;		       /* a worker works for it */
 	struct worker_call call;
-	bool activated;	    /* the main process did something for this mapping … */
-	struct table table; /* … which is to be forgotten should the session fail */
+	bool activated;	    /* the main process has loaded a table for it: */
+	struct table table; /* this one */
 };
 
 /**
