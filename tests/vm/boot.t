@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What /etc/envelopetab lists is opened by the units, and mounted from /etc/fstab.
+. "$(dirname "$0")/lib.sh"
+
+envelopectl format /dev/vdb --label one >/dev/null 2>&1
+envelopectl format /dev/vdc >/dev/null 2>&1
+UUID=$(envelopectl dump /dev/vdc --json | jq -r .uuid)
+cat >/etc/envelopetab <<-TAB
+	# a comment
+	one   LABEL=one
+	two   UUID=$UUID  readonly,discard,_netdev
+	three /dev/none   nofail
+	four  /dev/none   noauto
+TAB
+
+ok "open --all" envelopectl open --all
+like "… says what it did" "$OUTPUT" "*one: opened*two: opened*three: failed, nofail*"
+is "by label" "$(envelopectl status one --json | jq -r '.devices[0].device')" /dev/vdb
+is "by uuid, with its options" "$(envelopectl status two --json | jq -r '.devices[0] | "\(.device) \(.readonly)"')" \
+	"/dev/vdc true"
+ok "again: nothing to do" envelopectl open --all
+like "… and says so" "$OUTPUT" "*one: already open*two: already open*"
+is "as JSON" "$(envelopectl open --all --json 2>/dev/null | jq -r '.entries | map(.state) | join(",")')" \
+	"already open,already open,failed, nofail"
+envelopectl close two
+
+echo "five /dev/none" >>/etc/envelopetab
+fails_with 5 "an entry that fails: the others are opened all the same" envelopectl open --all
+like "… it is named" "$OUTPUT" "*five: failed*"
+ok "two is open" test -b /dev/mapper/two
+for bad in "six" "six /dev/vdb volume-key=00" "one /dev/vdb" "six /dev/vdb sixpence"; do
+	cp /etc/envelopetab /run/tab
+	echo "$bad" >>/run/tab
+	fails_with 26 "a bad line: $bad" envelopectl open --all --tab /run/tab
+	like "… with file and line" "$OUTPUT" "*/run/tab:7: *"
+done
+envelopectl close one
+envelopectl close two
+
+sed -i /five/d /etc/envelopetab
+mkfs_one() {
+	envelopectl open /dev/vdb one && mkfs.ext4 -q /dev/mapper/one && envelopectl close one
+}
+ok "a file system on the first" mkfs_one
+echo "/dev/mapper/one /mnt ext4 defaults,x-systemd.device-timeout=60 0 2" >>/etc/fstab
+systemctl daemon-reload
+ok "envelope.target" systemctl start envelope-volumes.service envelope.target
+ok "… opens them" test -b /dev/mapper/one -a -b /dev/mapper/two
+ok "the unit of the mount waits for the device" systemctl start mnt.mount
+ok "… and it is mounted" mountpoint -q /mnt
+ok "envelope.target is a part of every boot" test -e /usr/lib/systemd/system/sysinit.target.wants/envelope.target
+ok "the daemon is active" systemctl is-active envelope-keyd.service
+is "… and notifies its watchdog" "$(systemctl show -P WatchdogUSec envelope-keyd)" 1min
+ok "udev marks the device" sh -c "udevadm info /dev/mapper/one | grep -q ENVELOPE_DEVICE=1"
+ok "the journal can be searched by volume" sh -c \
+	"journalctl -o json ENVELOPE_VOLUME=$UUID | grep -q envelope-keyd"
+umount /mnt
+envelopectl close one
+truncate_and_grow() {
+	local loop
+	truncate -s 100M /run/image
+	loop=$(losetup -f --show /run/image)
+	envelopectl format "$loop" >/dev/null 2>&1 && envelopectl open "$loop" grow &&
+		truncate -s 300M /run/image && losetup -c "$loop"
+}
+ok "a disk that grows" truncate_and_grow
+before=$(blockdev --getsize64 /dev/mapper/grow)
+ok "resize" envelopectl resize grow
+like "… says from what to what" "$OUTPUT" "*grown from 68.0 MiB to 268.0 MiB*"
+is "… in use" "$(($(blockdev --getsize64 /dev/mapper/grow) - before))" $((200 * 1048576))
+ok "resize: nothing to do" envelopectl resize grow
+envelopectl close grow
+ok "the kernel log is clean" kernel_clean
+done_testing
