@@ -6,6 +6,7 @@
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=$TOP/build
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/dm-envelope
+export PATH=$PATH:/usr/sbin:/sbin # also where no login shell set it
 mkdir -p "$CACHE" "$BUILD"
 
 say() {
