@@ -2,11 +2,13 @@
 #include "manager.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -206,6 +208,22 @@ static int make_directories(struct manager *m)
 	return r;
 }
 
+/* Two daemons would take each other's sockets and devices. The lock goes with the process. */
+static int be_the_only_one(const struct manager *m)
+{
+	char path[512];
+	int fd, r;
+
+	snprintf(path, sizeof(path), "%s/keyd.lock", m->options->runtime_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	r = -errno;
+	log_line(LOG_ERR, NULL,
+		 r == -EWOULDBLOCK ? "%s: another envelope-keyd is at work" : "%s: %m", path);
+	return r;
+}
+
 /* From here on neither swap nor a core dump sees this process, nor does it wait for its disks */
 static int lock_down(void)
 {
@@ -248,6 +266,8 @@ int manager_run(const struct options *options)
 	r = find_user(&m);
 	if (!r)
 		r = make_directories(&m);
+	if (!r)
+		r = be_the_only_one(&m);
 	if (!r)
 		r = lock_down();
 	if (!r)

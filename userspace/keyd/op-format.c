@@ -12,8 +12,6 @@
 #include "pin.h"
 #include "unlock.h"
 
-#define HEADERS_KEPT 3
-
 struct format {
 	char device[256], kek[ENVELOPE_KEK_NAME_MAX + 1], label[48], uuid[ENVELOPE_UUID_TEXT + 1];
 	uint32_t sector_size;

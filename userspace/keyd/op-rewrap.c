@@ -12,8 +12,6 @@
 #include "op.h"
 #include "unlock.h"
 
-#define HEADERS_KEPT 3
-
 static int is_newest(struct op *op, const struct envelope_token *token, bool *newest,
 		     struct envelope_error *e)
 {

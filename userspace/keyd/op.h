@@ -13,6 +13,8 @@
 #include "manager.h"
 #include "volume.h"
 
+#define HEADERS_KEPT 3 /* backups of a volume's header */
+
 /** struct op - what a session works on */
 struct op {
 	const struct manager *manager; /* as it was when the session began */
