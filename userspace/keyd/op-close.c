@@ -10,11 +10,13 @@ int op_close(struct op *op, struct json_object **result, struct envelope_error *
 	char name[TABLE_NAME_MAX + 1];
 	int r = op_mapping(op, name, e);
 
-	if (!r)
-		r = device_remove(name, e);
 	if (r)
 		return r;
-	broker_forget(op, name);
+	r = device_remove(name, e);
+	if (!r || r == -ENVELOPE_E_NOT_FOUND) /* by dmsetup, say: its key goes too */
+		broker_forget(op, name);
+	if (r)
+		return r;
 	log_line(LOG_NOTICE, &(struct log_fields) { .id = LOG_ID_CLOSED, .device = name },
 		 "%s is closed", name);
 	*result = json_object_new_object();

@@ -70,9 +70,10 @@ static int check(struct op *op, struct format *f, struct envelope_error *e)
 {
 	int r = op_lock_disk(op, f->device, &f->st, e);
 
+	if (r)
+		return r;
 	op_step(op, "checking that %s is free", f->device);
-	if (!r)
-		r = envelope_volume_check_device(&f->volume, &f->geometry, e);
+	r = envelope_volume_check_device(&f->volume, &f->geometry, e);
 	if (!r)
 		r = check_pin(op, f, e);
 	if (!r)
@@ -120,15 +121,14 @@ static struct json_object *warnings(const struct format *f)
 
 	if (f->newest.unbacked)
 		warn(array,
-		     "the key store %s has no backup: should it be lost, so is %s; copy it to a "
-		     "safe "
-		     "place (envelope-keyd(8) tells how)",
+		     "the key store %s has no backup: should it be lost, so is %s; "
+		     "copy it to a safe place (envelope-keyd(8) tells how)",
 		     f->config.keystore, f->device);
 	if (S_ISBLK(f->st.st_mode) && !stat(f->config.keystore, &store) &&
 	    device_same_disk(store.st_dev, f->st.st_rdev))
 		warn(array,
-		     "the key store %s lies on the disk of %s: whoever has the disk has the key "
-		     "too",
+		     "the key store %s lies on the disk of %s: "
+		     "whoever has the disk has the key too",
 		     f->config.keystore, f->device);
 	return array;
 }
