@@ -81,6 +81,13 @@ is "one slot is left" "$(json '.slots | length' envelopectl dump $DISK)" 1
 is "the old version is kept" "$(json '.kek.versions | map(.version) | @csv' envelopectl kek show default)" '"1","2"'
 umount /mnt
 
+cryptsetup token export --token-id "$(json '.slots[0].token' envelopectl dump $DISK)" $DISK >/run/token
+cryptsetup token import --token-id 9 --json-file /run/token $DISK
+is "two tokens of one slot, as after a power cut in a rewrap" "$(json '.slots | length' envelopectl dump $DISK)" 2
+ok "… open" sh -c "envelopectl close data && envelopectl open $DISK data"
+ok "… and the next rewrap leaves one" envelopectl rewrap $DISK
+is "… indeed" "$(json '.slots | length' envelopectl dump $DISK)" 1
+
 OLD=$(ls "/var/lib/envelope/headers/$UUID-"*.luks2 | head -n 1)
 ok "close" envelopectl close data
 not_ok "the node is gone" test -e /dev/mapper/data

@@ -2,7 +2,8 @@
 /*
  * Rewrap: the same DEK in fresh slots, under the newest version of each KEK. Each is
  * wrapped, unwrapped and compared, written, read back, and only then does the old one
- * go: power may fail at any point. A slot that is up to date stays as it is.
+ * go: power may fail at any point. A slot that is up to date stays as it is, unless
+ * there are two of it: that is what a rewrap left that lost its power half-way.
  */
 #include <string.h>
 
@@ -29,6 +30,25 @@ static int is_newest(struct op *op, const struct envelope_token *token, bool *ne
 	return 0;
 }
 
+/* The first other token of the same slot */
+static const struct envelope_slot *twin(const struct unlocked *u, const struct envelope_slot *slot)
+{
+	for (size_t i = 0; i < u->n_slots; i++)
+		if (&u->slots[i] != slot && u->slots[i].token.slot == slot->token.slot)
+			return &u->slots[i];
+	return NULL;
+}
+
+static int drop_twins(struct unlocked *u, const struct envelope_slot *old, struct envelope_error *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < u->n_slots && !r; i++)
+		if (&u->slots[i] != old && u->slots[i].token.slot == old->token.slot)
+			r = envelope_volume_drop_slot(u->volume, u->slots[i].token_id, e);
+	return r;
+}
+
 static int renew(struct op *op, struct unlocked *u, const struct envelope_slot *old,
 		 struct envelope_error *e)
 {
@@ -44,7 +64,8 @@ static int renew(struct op *op, struct unlocked *u, const struct envelope_slot *
 	if (r)
 		return r;
 	op_step(op, "writing slot %u", old->token.slot);
-	return envelope_volume_replace_slot(u->volume, old->token_id, &token, e);
+	r = envelope_volume_replace_slot(u->volume, old->token_id, &token, e);
+	return r ? r : drop_twins(u, old, e);
 }
 
 static int renew_all(struct op *op, struct unlocked *u, bool *changed, struct envelope_error *e)
@@ -53,10 +74,14 @@ static int renew_all(struct op *op, struct unlocked *u, bool *changed, struct en
 	int r;
 
 	for (size_t i = 0; i < u->n_slots; i++) {
+		const struct envelope_slot *other = twin(u, &u->slots[i]);
+
+		if (other && other < &u->slots[i])
+			continue; /* went with its twin */
 		r = is_newest(op, &u->slots[i].token, &newest, e);
 		if (r)
 			return r;
-		if (newest)
+		if (newest && !other)
 			continue;
 		if (!*changed) {
 			op_step(op, "backing up the header");
