@@ -188,9 +188,9 @@ static void test_backed_up(void **state)
 	keystore_close(&store);
 }
 
-static void add_versions_for_ever(void)
+static void add_versions_for_ever(int ready)
 {
-	for (;;) {
+	for (size_t added = 0;; added++) {
 		struct keystore_kek kek = { 0 };
 		struct keystore store;
 
@@ -200,6 +200,8 @@ static void add_versions_for_ever(void)
 			_exit(1);
 		keystore_kek_free(&kek);
 		keystore_close(&store);
+		if (added == 0 && write(ready, "", 1) != 1)
+			_exit(1);
 	}
 }
 
@@ -209,22 +211,27 @@ static void test_killed(void **state)
 	struct envelope_error e = { 0 };
 	struct keystore_kek kek;
 	size_t versions = 1;
+	int ready[2];
 
 	create("default");
+	assert_int_equal(pipe(ready), 0);
 	for (int i = 0; i < 40; i++) {
 		pid_t pid = fork();
+		char byte;
 
 		if (pid == 0)
-			add_versions_for_ever();
-		usleep(1000 + (useconds_t)(i * 137 % 2500));
+			add_versions_for_ever(ready[1]);
+		assert_int_equal(read(ready[0], &byte, 1), 1);
+		usleep((useconds_t)(i * 137 % 2500)); /* to be anywhere in the next ones */
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		assert_good(load("default", &kek, &e));
-		assert_true(kek.n_versions >= versions);
+		assert_true(kek.n_versions > versions);
 		versions = kek.n_versions;
 		keystore_kek_free(&kek);
 	}
-	assert_true(versions > 1);
+	close(ready[0]);
+	close(ready[1]);
 }
 
 /* Of many that begin at once, all come to the same root key */
