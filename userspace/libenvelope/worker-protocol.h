@@ -64,7 +64,8 @@ struct envelope_worker_reply {
 	uint32_t op;
 	uint64_t id;
 	uint32_t code;	   /* enum envelope_code */
-	uint32_t state;	   /* enum envelope_provider_state, of the KEK or the version asked for */
+	uint32_t state;	   /* enum envelope_provider_state, of the KEK or the version asked for;
+			    * counts where code is not 0 only for UNWRAP, which judges health */
 	uint32_t versions; /* how many there are (ATTRIBUTES) */
 	uint32_t unbacked; /* 1: the provider keeps keys that no backup holds (ATTRIBUTES) */
 	uint32_t wrapped_size;

@@ -6,10 +6,12 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,33 +55,64 @@ static struct envelope_worker_memory *map_memory(void)
 	return memory;
 }
 
+/*
+ * Where the limit allows it, as envelope-keyd.service does, all of the program stays in
+ * memory: it may serve the disk that it was loaded from. Secrets are locked anyway.
+ */
+static int stay_in_memory(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+		return -errno;
+	if (limit.rlim_cur == RLIM_INFINITY && mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+		return -errno;
+	return 0;
+}
+
 static int harden(void)
 {
 	int r = envelope_secret_harden_process();
 
-	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (r == 0)
+		r = stay_in_memory();
+	/* Other children of envelope-keyd may hold its end of the socket open */
+	if (r == 0 &&
+	    (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
 		r = -errno;
 	if (r == 0)
 		r = worker_sandbox();
 	return r;
 }
 
+/* Read what the host says of the KEK, and find who provides it */
+static int open_kek(const char *directory, const char *name,
+		    const struct envelope_provider **provider, struct envelope_provider_key **key,
+		    struct envelope_error *e)
+{
+	struct envelope_kek_config config;
+	int r = envelope_kek_config_load(directory, name, &config, e);
+
+	if (r < 0)
+		return r;
+	*provider = find_provider(config.provider);
+	if (!*provider)
+		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED, "KEK %s: no provider \"%s\"", name,
+				     config.provider);
+	return (*provider)->open(&config, key, e);
+}
+
 static int serve(const char *name, const char *directory)
 {
-	const struct envelope_provider *provider;
 	struct envelope_worker_memory *memory = map_memory();
-	struct envelope_kek_config config;
-	struct envelope_provider_key *key;
+	const struct envelope_provider *provider = NULL;
+	struct envelope_provider_key *key = NULL;
 	struct envelope_error e = { 0 };
 	int r;
 
 	if (!memory)
 		return complain("descriptors 3 and 4 are for envelope-keyd to set", -EBADF);
-	r = envelope_kek_config_load(directory, name, &config, &e);
-	if (r == 0) {
-		provider = find_provider(config.provider);
-		r = provider->open(&config, &key, &e);
-	}
+	r = open_kek(directory, name, &provider, &key, &e);
 	if (r < 0) {
 		fprintf(stderr, "envelope-provider: %s\n", e.message);
 		return envelope_error_exit_status(e.code);
@@ -111,5 +144,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: envelope-provider [--keks-dir DIR] KEK\n");
 		return 2;
 	}
+	if (geteuid() == 0) {
+		fprintf(stderr, "envelope-provider: not as root: envelope-keyd starts it as its "
+				"--user\n");
+		return 2;
+	}
+	close_range(ENVELOPE_WORKER_MEMORY_FD + 1, ~0U, 0);
 	return serve(argv[optind], directory);
 }

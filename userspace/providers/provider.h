@@ -58,9 +58,13 @@ struct envelope_provider {
 	/* @share: ENVELOPE_SHARE_BYTES of locked memory; by the newest enabled version */
 	int (*wrap)(struct envelope_provider_key *key, const uint8_t *share,
 		    struct envelope_wrapped *out, struct envelope_error *e);
-	/* @share: filled, ENVELOPE_SHARE_BYTES; wiped on failure */
+	/*
+	 * @share: filled, ENVELOPE_SHARE_BYTES; wiped on failure
+	 * @state: how the KEK stands, on failure too
+	 */
 	int (*unwrap)(struct envelope_provider_key *key, const struct envelope_wrapped *in,
-		      uint8_t *share, struct envelope_error *e);
+		      uint8_t *share, enum envelope_provider_state *state,
+		      struct envelope_error *e);
 	void (*close)(struct envelope_provider_key *key);
 };
 

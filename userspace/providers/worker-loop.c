@@ -71,10 +71,11 @@ static int wrap(const struct envelope_provider *provider, struct envelope_provid
 
 static int unwrap(const struct envelope_provider *provider, struct envelope_provider_key *key,
 		  const struct envelope_worker_request *request, uint8_t *cell,
-		  struct envelope_error *e)
+		  struct envelope_worker_reply *reply, struct envelope_error *e)
 {
 	_cleanup_secret_ uint8_t *share = envelope_secret_alloc(ENVELOPE_SHARE_BYTES);
 	struct envelope_wrapped wrapped = { .size = request->wrapped_size };
+	enum envelope_provider_state state = ENVELOPE_PROVIDER_UNREACHABLE;
 	int r;
 
 	if (!share)
@@ -82,7 +83,8 @@ static int unwrap(const struct envelope_provider *provider, struct envelope_prov
 	memcpy(wrapped.version, request->version, sizeof(wrapped.version));
 	memcpy(wrapped.algorithm, request->algorithm, sizeof(wrapped.algorithm));
 	memcpy(wrapped.data, request->wrapped, request->wrapped_size);
-	r = provider->unwrap(key, &wrapped, share, e);
+	r = provider->unwrap(key, &wrapped, share, &state, e);
+	reply->state = state;
 	if (r == 0)
 		memcpy(cell, share, ENVELOPE_SHARE_BYTES);
 	return r;
@@ -110,7 +112,7 @@ static int carry_out(const struct envelope_provider *provider, struct envelope_p
 	case ENVELOPE_WORKER_WRAP:
 		return wrap(provider, key, cell, reply, e);
 	case ENVELOPE_WORKER_UNWRAP:
-		return unwrap(provider, key, request, cell, e);
+		return unwrap(provider, key, request, cell, reply, e);
 	default:
 		return envelope_fail(e, ENVELOPE_E_PROTOCOL, "an unknown request to the worker");
 	}

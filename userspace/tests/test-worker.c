@@ -2,12 +2,19 @@
 /* The real envelope-provider, over its socket and shared memory. */
 #include "test.h"
 
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "file.h"
 #include "worker-protocol.h"
+
+#define NOBODY 65534
 
 static const char *program;
 static char directory[64];
@@ -18,23 +25,35 @@ struct worker {
 	struct envelope_worker_memory *memory;
 };
 
+/* In the new process; the program may lie where only root can go, so it is opened before */
+static void become_worker(const char *kek, int socket, int memory)
+{
+	char *const argv[] = { (char *)program, (char *)"--keks-dir", directory, (char *)kek,
+			       NULL };
+	int file = open(program, O_RDONLY | O_CLOEXEC);
+
+	socket = fcntl(socket, F_DUPFD, 30);
+	memory = fcntl(memory, F_DUPFD, 30);
+	if (file < 0 || dup2(socket, ENVELOPE_WORKER_SOCKET_FD) < 0 ||
+	    dup2(memory, ENVELOPE_WORKER_MEMORY_FD) < 0)
+		_exit(126);
+	close_range(5, ~0U, CLOSE_RANGE_CLOEXEC);
+	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
+		_exit(126);
+	fexecve(file, argv, environ);
+	_exit(126);
+}
+
 static void start(struct worker *w, const char *kek)
 {
-	int pair[2], memory = memfd_create("cells", 0);
+	int pair[2], memory = memfd_create("cells", MFD_CLOEXEC);
 
 	assert_int_equal(ftruncate(memory, sizeof(*w->memory)), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	w->memory = mmap(NULL, sizeof(*w->memory), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
 	w->pid = fork();
-	if (w->pid == 0) {
-		int socket = dup2(pair[1], 30), cells = dup2(memory, 31);
-
-		dup2(socket, ENVELOPE_WORKER_SOCKET_FD);
-		dup2(cells, ENVELOPE_WORKER_MEMORY_FD);
-		close_range(5, ~0U, 0);
-		execl(program, program, "--keks-dir", directory, kek, NULL);
-		_exit(126);
-	}
+	if (w->pid == 0)
+		become_worker(kek, pair[1], memory);
 	close(pair[1]);
 	close(memory);
 	w->socket = pair[0];
@@ -200,6 +219,86 @@ static void test_undeclared(void **state)
 	assert_int_equal(stop(&w), envelope_error_exit_status(ENVELOPE_E_KEK_UNDECLARED));
 }
 
+/* Two workers of one KEK that are asked at once: one makes it, the other finds it made */
+static void test_together(void **state)
+{
+	const struct envelope_worker_request create = request(ENVELOPE_WORKER_CREATE);
+	struct envelope_worker_reply a_reply, b_reply;
+	struct worker a, b;
+
+	start(&a, "test");
+	start(&b, "test");
+	assert_int_equal(send(a.socket, &create, sizeof(create), MSG_NOSIGNAL), sizeof(create));
+	assert_int_equal(send(b.socket, &create, sizeof(create), MSG_NOSIGNAL), sizeof(create));
+	assert_int_equal(recv(a.socket, &a_reply, sizeof(a_reply), 0), sizeof(a_reply));
+	assert_int_equal(recv(b.socket, &b_reply, sizeof(b_reply), 0), sizeof(b_reply));
+	assert_int_equal(a_reply.code + b_reply.code, ENVELOPE_E_EXISTS);
+	for (int i = 0; i < 10; i++) {
+		struct envelope_worker_request rotate = request(ENVELOPE_WORKER_ROTATE);
+
+		assert_int_equal(send(a.socket, &rotate, sizeof(rotate), MSG_NOSIGNAL),
+				 sizeof(rotate));
+		assert_int_equal(ask(&b, &rotate).code, 0);
+		assert_int_equal(recv(a.socket, &a_reply, sizeof(a_reply), 0), sizeof(a_reply));
+		assert_int_equal(a_reply.code, 0);
+	}
+	assert_int_equal(ask_op(&a, ENVELOPE_WORKER_ATTRIBUTES).versions, 21);
+	assert_int_equal(stop(&a), 0);
+	assert_int_equal(stop(&b), 0);
+}
+
+/* Killed while it rotates, a worker leaves every version that it ever named */
+static void test_killed(void **state)
+{
+	struct envelope_worker_reply reply, wrapped;
+	struct envelope_worker_request r;
+	unsigned int versions = 1;
+	struct worker w;
+
+	start(&w, "test");
+	assert_int_equal(ask_op(&w, ENVELOPE_WORKER_CREATE).code, 0);
+	memset(w.memory->cells[0], 0x5a, 32);
+	wrapped = ask_op(&w, ENVELOPE_WORKER_WRAP);
+	assert_int_equal(stop(&w), 0);
+	for (int i = 0; i < 20; i++) {
+		start(&w, "test");
+		assert_int_equal(ask_op(&w, ENVELOPE_WORKER_ROTATE).code, 0);
+		r = request(ENVELOPE_WORKER_ROTATE);
+		assert_int_equal(send(w.socket, &r, sizeof(r), MSG_NOSIGNAL), sizeof(r));
+		usleep((useconds_t)(i * 173 % 2000));
+		kill(w.pid, SIGKILL);
+		waitpid(w.pid, NULL, 0);
+		close(w.socket);
+		munmap(w.memory, sizeof(*w.memory));
+
+		start(&w, "test");
+		reply = ask_op(&w, ENVELOPE_WORKER_ATTRIBUTES);
+		assert_int_equal(reply.code, 0);
+		assert_in_range(reply.versions, versions + 1, versions + 2);
+		versions = reply.versions;
+		r = unwrap_of(&wrapped);
+		assert_int_equal(ask(&w, &r).code, 0);
+		assert_int_equal(stop(&w), 0);
+	}
+}
+
+/* A worker as root would be no wall: it does not even start */
+static void test_not_root(void **state)
+{
+	pid_t pid;
+	int status;
+
+	if (geteuid() != 0)
+		skip();
+	pid = fork();
+	if (pid == 0) {
+		execl(program, program, "--keks-dir", directory, "test", NULL);
+		_exit(126);
+	}
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 2);
+}
+
 /* What the worker gave up: it is a process without a name, network or core dump */
 static void test_sandbox(void **state)
 {
@@ -225,6 +324,8 @@ static int set_up(void **state)
 	char path[96], text[192];
 
 	new_directory(directory);
+	if (geteuid() == 0)
+		assert_int_equal(chown(directory, NOBODY, NOBODY), 0);
 	snprintf(path, sizeof(path), "%s/test.conf", directory);
 	snprintf(text, sizeof(text),
 		 "[kek]\nprovider = service\n[service]\nkeystore = %s/keystore\n", directory);
@@ -243,7 +344,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_life),       TEST(test_tampered), TEST(test_malformed),
-		TEST(test_undeclared), TEST(test_sandbox),
+		TEST(test_undeclared), TEST(test_together), TEST(test_killed),
+		TEST(test_not_root),   TEST(test_sandbox),
 	};
 
 	if (argc != 2)

@@ -68,21 +68,35 @@ static const char *not_private(const struct stat *st)
 	return NULL;
 }
 
-static bool is_empty(const struct keystore *store)
+/* Wrong owner or mode: what restoring a backup as root easily leaves */
+static int exposed(const struct keystore *store, const char *file, const char *why,
+		   struct envelope_error *e)
+{
+	damaged(store, file, why, e);
+	return envelope_cure(e,
+			     "if nobody else can have read or changed it, give it back: chown -R "
+			     "%u %.150s; chmod -R go= %.150s; else restore it from its backup",
+			     geteuid(), store->directory, store->directory);
+}
+
+/* Return: 1 where there is neither a root key nor a KEK, 0 where there is, or an error */
+static int is_empty(const struct keystore *store, struct envelope_error *e)
 {
 	DIR *dir = opendir(store->directory);
 	struct dirent *entry;
-	bool empty = true;
+	int empty = 1, error = errno;
 
-	while (dir && (entry = readdir(dir))) {
+	if (!dir)
+		return io_failed(store, ".", error, e);
+	while ((errno = 0, entry = readdir(dir))) {
 		const char *suffix = strrchr(entry->d_name, '.');
 
 		if (!strcmp(entry->d_name, ROOT_KEY) || (suffix && !strcmp(suffix, ".json")))
-			empty = false;
+			empty = 0;
 	}
-	if (dir)
-		closedir(dir);
-	return empty;
+	error = errno;
+	closedir(dir);
+	return error ? io_failed(store, ".", error, e) : empty;
 }
 
 static int check_directory(struct keystore *store, bool create, struct envelope_error *e)
@@ -104,7 +118,7 @@ static int check_directory(struct keystore *store, bool create, struct envelope_
 	if (!S_ISDIR(st.st_mode))
 		return damaged(store, ".", "it is not a directory", e);
 	why = not_private(&st);
-	return why ? damaged(store, ".", why, e) : 0;
+	return why ? exposed(store, ".", why, e) : 0;
 }
 
 /* Exclusively: of two workers that begin at once, one makes the root key for both */
@@ -133,23 +147,27 @@ static int create_root(const struct keystore *store, uint8_t *root, struct envel
 static int read_root(const struct keystore *store, uint8_t *root, struct envelope_error *e)
 {
 	char path[PATH_MAX];
-	const char *why = NULL;
+	const char *why;
 	struct stat st;
-	int fd;
+	int fd, error;
+	ssize_t n;
 
 	path_in(store, path, sizeof(path), ROOT_KEY, "");
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? damaged(store, ROOT_KEY, "the root key is missing", e)
+				       : io_failed(store, ROOT_KEY, errno, e);
+	if (!S_ISREG(st.st_mode) || st.st_size != ROOT_BYTES)
+		return damaged(store, ROOT_KEY, "it is not a file of 32 bytes", e);
+	why = not_private(&st);
+	if (why)
+		return exposed(store, ROOT_KEY, why, e);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
-		return damaged(store, ROOT_KEY,
-			       errno == ENOENT ? "the root key is missing" : strerror(errno), e);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size != ROOT_BYTES)
-		why = "it is not 32 bytes long";
-	if (!why)
-		why = not_private(&st);
-	if (!why && read(fd, root, ROOT_BYTES) != ROOT_BYTES)
-		why = "it cannot be read";
+		return io_failed(store, ROOT_KEY, errno, e);
+	n = read(fd, root, ROOT_BYTES);
+	error = n < 0 ? errno : EIO;
 	close(fd);
-	return why ? damaged(store, ROOT_KEY, why, e) : 0;
+	return n == ROOT_BYTES ? 0 : io_failed(store, ROOT_KEY, error, e);
 }
 
 static int derive_keys(struct keystore *store, const uint8_t *root, struct envelope_error *e)
@@ -178,7 +196,8 @@ int keystore_open(struct keystore *store, const char *directory, bool create,
 		keystore_close(store);
 		return envelope_fail(e, ENVELOPE_E_LIMIT, "key store: no locked memory");
 	}
-	if (is_empty(store))
+	r = is_empty(store, e);
+	if (r > 0)
 		r = create ? create_root(store, root, e)
 			   : envelope_fail(e, ENVELOPE_E_KEK_NOT_FOUND, "key store: %s is empty",
 					   store->directory);
@@ -223,16 +242,23 @@ int keystore_load(const struct keystore *store, const char *name, struct keystor
 
 	snprintf(file, sizeof(file), "%s.json", name);
 	path_in(store, path, sizeof(path), file, "");
-	if (lstat(path, &st) < 0 && errno == ENOENT)
+	if (lstat(path, &st) < 0) {
+		if (errno != ENOENT)
+			return io_failed(store, file, errno, e);
 		return envelope_fail(e, ENVELOPE_E_KEK_NOT_FOUND,
 				     "KEK %s: the key store %s does not have it", name,
 				     store->directory);
-	why = S_ISREG(st.st_mode) ? not_private(&st) : "it is not a file";
+	}
+	if (!S_ISREG(st.st_mode))
+		return damaged(store, file, "it is not a file", e);
+	why = not_private(&st);
 	if (why)
-		return damaged(store, file, why, e);
+		return exposed(store, file, why, e);
 	r = envelope_file_read(path, KEYSTORE_FILE_LIMIT, &text, &size);
+	if (r == -EFBIG)
+		return damaged(store, file, "it is larger than any key store file", e);
 	if (r < 0)
-		return damaged(store, file, strerror(-r), e);
+		return io_failed(store, file, -r, e);
 	r = keystore_file_parse(text, size, mac_key(store), kek, &why);
 	free(text);
 	if (r < 0)
@@ -244,6 +270,28 @@ int keystore_load(const struct keystore *store, const char *name, struct keystor
 	return 0;
 }
 
+static bool same_versions(const struct keystore_kek *a, const struct keystore_kek *b)
+{
+	return a->n_versions == b->n_versions &&
+	       !memcmp(a->versions, b->versions, a->n_versions * sizeof(*a->versions));
+}
+
+/* A text that this code would not take back must not replace one that it does */
+static bool text_good(const struct keystore *store, const struct keystore_kek *kek,
+		      const char *text)
+{
+	struct keystore_kek back;
+	const char *why;
+	bool good;
+
+	if (strlen(text) > KEYSTORE_FILE_LIMIT ||
+	    keystore_file_parse(text, strlen(text), mac_key(store), &back, &why) < 0)
+		return false;
+	good = same_versions(&back, kek);
+	keystore_kek_free(&back);
+	return good;
+}
+
 static int write_kek(const struct keystore *store, const struct keystore_kek *kek,
 		     struct envelope_error *e)
 {
@@ -252,8 +300,12 @@ static int write_kek(const struct keystore *store, const struct keystore_kek *ke
 	char path[PATH_MAX];
 	int r;
 
-	if (!text)
-		return envelope_fail(e, ENVELOPE_E_FAILED, "key store: out of memory");
+	if (!text || !text_good(store, kek, text)) {
+		free(text);
+		return envelope_fail(e, ENVELOPE_E_FAILED,
+				     "KEK %s: no memory to write it; nothing was changed",
+				     kek->name);
+	}
 	path_in(store, path, sizeof(path), kek->name, ".json");
 	r = envelope_file_replace(path, text, strlen(text), 0600);
 	free(text);
@@ -262,7 +314,7 @@ static int write_kek(const struct keystore *store, const struct keystore_kek *ke
 	r = keystore_load(store, kek->name, &back, e);
 	if (r < 0)
 		return r;
-	if (back.n_versions != kek->n_versions)
+	if (!same_versions(&back, kek))
 		r = damaged(store, kek->name, "it reads back otherwise than written", e);
 	keystore_kek_free(&back);
 	return r;
@@ -272,15 +324,19 @@ static int make_version(const struct keystore *store, struct keystore_version *v
 			struct envelope_error *e)
 {
 	_cleanup_secret_ uint8_t *kek = envelope_secret_alloc(KEYSTORE_KEK_BYTES);
+	_cleanup_secret_ uint8_t *back = envelope_secret_alloc(KEYSTORE_WRAPPED);
 	size_t size;
 
-	if (!kek)
+	if (!kek || !back)
 		return envelope_fail(e, ENVELOPE_E_LIMIT, "key store: no locked memory");
+	memset(version, 0, sizeof(*version));
 	envelope_time_now(version->created);
 	version->enabled = true;
 	if (envelope_random(kek, KEYSTORE_KEK_BYTES) < 0 ||
 	    envelope_kwp_wrap(wrap_key(store), kek, KEYSTORE_KEK_BYTES, version->wrapped, &size) <
-		    0)
+		    0 ||
+	    envelope_kwp_unwrap(wrap_key(store), version->wrapped, size, back, &size) < 0 ||
+	    !envelope_secret_equal(kek, back, KEYSTORE_KEK_BYTES))
 		return envelope_fail(e, ENVELOPE_E_FAILED,
 				     "key store: making a key failed in OpenSSL");
 	return 0;

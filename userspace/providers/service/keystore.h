@@ -20,7 +20,9 @@ struct keystore_version {
 	char created[21];
 	bool enabled;
 	uint8_t wrapped[KEYSTORE_WRAPPED]; /* the KEK version under the root key */
-};
+};					   /* no padding: versions are compared as memory */
+_Static_assert(sizeof(struct keystore_version) == 21 + sizeof(bool) + KEYSTORE_WRAPPED,
+	       "struct keystore_version has padding");
 
 /** struct keystore_kek - one NAME.json; version numbers count from 1 */
 struct keystore_kek {
@@ -68,7 +70,11 @@ void keystore_close(struct keystore *store);
 int keystore_load(const struct keystore *store, const char *name, struct keystore_kek *kek,
 		  struct envelope_error *e);
 
-/** keystore_add_version() - append a fresh version to @kek and write it, durably */
+/**
+ * keystore_add_version() - append a fresh version to @kek and write it, durably
+ *
+ * Between keystore_lock() and the load of @kek that this rests on, and the close.
+ */
 int keystore_add_version(const struct keystore *store, struct keystore_kek *kek,
 			 struct envelope_error *e);
 

@@ -246,16 +246,37 @@ static int unwrap_share(struct envelope_provider_key *key, const struct keystore
 	return 0;
 }
 
-static int service_unwrap(struct envelope_provider_key *key, const struct envelope_wrapped *in,
-			  uint8_t *share, struct envelope_error *e)
+static enum envelope_provider_state state_after(int r)
 {
-	struct keystore store;
-	struct keystore_kek kek;
-	int r = load(key, &store, &kek, e);
+	switch (-r) {
+	case ENVELOPE_OK:
+	case ENVELOPE_E_SEAL_BROKEN: /* of the share, not of the KEK */
+		return ENVELOPE_PROVIDER_OK;
+	case ENVELOPE_E_KEK_REFUSED:
+		return ENVELOPE_PROVIDER_DISABLED;
+	case ENVELOPE_E_KEK_NOT_FOUND:
+		return ENVELOPE_PROVIDER_DELETED;
+	default: /* damage and want of memory can be mended: nobody forbade anything */
+		return ENVELOPE_PROVIDER_UNREACHABLE;
+	}
+}
 
+static int service_unwrap(struct envelope_provider_key *key, const struct envelope_wrapped *in,
+			  uint8_t *share, enum envelope_provider_state *state,
+			  struct envelope_error *e)
+{
+	struct keystore_kek kek = { 0 };
+	struct keystore store;
+	int r = keystore_open(&store, key->config.keystore, false, e);
+
+	/* A whole store that is away may be no more than not mounted yet */
+	*state = ENVELOPE_PROVIDER_UNREACHABLE;
 	if (r < 0)
 		return r;
-	r = unwrap_share(key, &store, &kek, in, share, e);
+	r = keystore_load(&store, key->config.name, &kek, e);
+	if (r == 0)
+		r = unwrap_share(key, &store, &kek, in, share, e);
+	*state = state_after(r);
 	unload(&store, &kek);
 	return r;
 }

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The provider "service", as the worker's loop calls it. */
+#include "test.h"
+
+#include <sys/stat.h>
+
+#include "crypto.h"
+#include "file.h"
+#include "keystore.h"
+#include "provider.h"
+
+static const struct envelope_provider *const service = &envelope_provider_service;
+static char directory[64];
+static struct envelope_provider_key *key;
+static uint8_t *share;
+
+static void open_key(const char *name)
+{
+	struct envelope_kek_config config = { .provider = "service" };
+	struct envelope_error e = { 0 };
+
+	snprintf(config.name, sizeof(config.name), "%s", name);
+	snprintf(config.keystore, sizeof(config.keystore), "%s/keystore", directory);
+	assert_good(service->open(&config, &key, &e));
+}
+
+static void create(void)
+{
+	struct envelope_kek_version version = { 0 };
+	struct envelope_error e = { 0 };
+
+	assert_good(service->create(key, &version, &e));
+	assert_string_equal(version.version, "1");
+}
+
+static void rotate(void)
+{
+	struct envelope_kek_version version = { 0 };
+	struct envelope_error e = { 0 };
+
+	assert_good(service->rotate(key, &version, &e));
+}
+
+static struct envelope_wrapped wrap(void)
+{
+	struct envelope_wrapped wrapped = { 0 };
+	struct envelope_error e = { 0 };
+
+	memset(share, 0x5a, ENVELOPE_SHARE_BYTES);
+	assert_good(service->wrap(key, share, &wrapped, &e));
+	memset(share, 0, ENVELOPE_SHARE_BYTES);
+	return wrapped;
+}
+
+/* What a later command will do: the state of one version, written with its MAC */
+static void set_enabled(size_t number, bool enabled)
+{
+	char store_path[96], path[160], *text;
+	struct envelope_error e = { 0 };
+	struct keystore store;
+	struct keystore_kek kek;
+
+	snprintf(store_path, sizeof(store_path), "%s/keystore", directory);
+	snprintf(path, sizeof(path), "%s/test.json", store_path);
+	assert_good(keystore_open(&store, store_path, false, &e));
+	assert_good(keystore_load(&store, "test", &kek, &e));
+	kek.versions[number - 1].enabled = enabled;
+	text = keystore_file_format(&kek, store.keys + 32);
+	assert_int_equal(envelope_file_replace(path, text, strlen(text), 0600), 0);
+	free(text);
+	keystore_kek_free(&kek);
+	keystore_close(&store);
+}
+
+static void unwraps(const struct envelope_wrapped *wrapped)
+{
+	enum envelope_provider_state state = ENVELOPE_PROVIDER_STATES;
+	struct envelope_error e = { 0 };
+
+	memset(share, 0, ENVELOPE_SHARE_BYTES);
+	assert_good(service->unwrap(key, wrapped, share, &state, &e));
+	assert_int_equal(state, ENVELOPE_PROVIDER_OK);
+	for (int i = 0; i < ENVELOPE_SHARE_BYTES; i++)
+		assert_int_equal(share[i], 0x5a);
+}
+
+static void test_disabled(void **state_)
+{
+	struct envelope_kek_attributes attributes = { 0 };
+	struct envelope_wrapped one, two, again;
+	enum envelope_provider_state state;
+	struct envelope_error e;
+
+	create();
+	one = wrap();
+	rotate();
+	two = wrap();
+	assert_string_equal(two.version, "2");
+	set_enabled(2, false);
+	assert_fails(KEK_REFUSED, service->unwrap(key, &two, share, &state, &e));
+	assert_int_equal(state, ENVELOPE_PROVIDER_DISABLED);
+	assert_int_equal(share[0], 0);
+	unwraps(&one);
+	again = wrap(); /* by the newest that may be used */
+	assert_string_equal(again.version, "1");
+	assert_good(service->attributes(key, &attributes, &e));
+	assert_int_equal(attributes.state, ENVELOPE_PROVIDER_DISABLED);
+	assert_string_equal(attributes.newest.version, "2");
+	set_enabled(1, false);
+	assert_fails(KEK_REFUSED, service->wrap(key, share, &again, &e));
+	set_enabled(2, true);
+	unwraps(&two);
+}
+
+static void test_states(void **state_)
+{
+	char path[128], away[128];
+	enum envelope_provider_state state;
+	struct envelope_wrapped wrapped;
+	struct envelope_error e;
+
+	create();
+	wrapped = wrap();
+	snprintf(path, sizeof(path), "%s/keystore/test.json", directory);
+	snprintf(away, sizeof(away), "%s/away", directory);
+	assert_int_equal(rename(path, away), 0);
+	assert_fails(KEK_NOT_FOUND, service->unwrap(key, &wrapped, share, &state, &e));
+	assert_int_equal(state, ENVELOPE_PROVIDER_DELETED);
+	assert_int_equal(envelope_file_replace(path, "{}", 2, 0600), 0);
+	assert_fails(KEYSTORE_DAMAGED, service->unwrap(key, &wrapped, share, &state, &e));
+	assert_int_equal(state, ENVELOPE_PROVIDER_UNREACHABLE);
+	assert_int_equal(rename(away, path), 0);
+	unwraps(&wrapped);
+
+	snprintf(path, sizeof(path), "%s/keystore", directory);
+	assert_int_equal(rename(path, away), 0);
+	assert_fails(KEK_NOT_FOUND, service->unwrap(key, &wrapped, share, &state, &e));
+	assert_int_equal(state, ENVELOPE_PROVIDER_UNREACHABLE);
+
+	create(); /* another store in its place opens nothing, and the cure says what to do */
+	assert_fails(SEAL_BROKEN, service->unwrap(key, &wrapped, share, &state, &e));
+	assert_int_equal(state, ENVELOPE_PROVIDER_OK);
+	assert_non_null(strstr(e.cure, "backup"));
+}
+
+static void test_foreign_share(void **state_)
+{
+	struct envelope_wrapped wrapped, changed;
+	enum envelope_provider_state state;
+	struct envelope_error e;
+
+	create();
+	wrapped = changed = wrap();
+	for (size_t i = 0; i < wrapped.size; i++) {
+		changed.data[i] ^= 1;
+		assert_fails(SEAL_BROKEN, service->unwrap(key, &changed, share, &state, &e));
+		changed.data[i] ^= 1;
+	}
+	changed.size -= 8;
+	assert_fails(SEAL_BROKEN, service->unwrap(key, &changed, share, &state, &e));
+	changed = wrapped;
+	strcpy(changed.algorithm, "A256KW");
+	assert_fails(SEAL_BROKEN, service->unwrap(key, &changed, share, &state, &e));
+	changed = wrapped;
+	for (size_t i = 0; i < 6; i++) {
+		static const char *const versions[] = { "0", "2", "01", "-1", " 1", "" };
+
+		strcpy(changed.version, versions[i]);
+		assert_fails(KEK_NOT_FOUND, service->unwrap(key, &changed, share, &state, &e));
+	}
+	unwraps(&wrapped);
+}
+
+/* The most versions there may be fit in a file, and one more is refused */
+static void test_most_versions(void **state_)
+{
+	struct envelope_kek_version version;
+	struct keystore_kek kek = { .created = "2026-01-31T12:00:00Z" };
+	char store_path[96], path[160], *text;
+	struct envelope_wrapped wrapped;
+	struct envelope_error e;
+	struct keystore store;
+
+	create();
+	wrapped = wrap();
+	snprintf(store_path, sizeof(store_path), "%s/keystore", directory);
+	snprintf(path, sizeof(path), "%s/test.json", store_path);
+	assert_good(keystore_open(&store, store_path, false, &e));
+	assert_good(keystore_load(&store, "test", &kek, &e));
+	kek.versions = realloc(kek.versions, KEYSTORE_VERSIONS_MAX * sizeof(*kek.versions));
+	assert_non_null(kek.versions);
+	for (kek.n_versions = 1; kek.n_versions < KEYSTORE_VERSIONS_MAX - 1; kek.n_versions++)
+		kek.versions[kek.n_versions] = kek.versions[0];
+	text = keystore_file_format(&kek, store.keys + 32);
+	assert_int_equal(envelope_file_replace(path, text, strlen(text), 0600), 0);
+	free(text);
+	keystore_kek_free(&kek);
+	keystore_close(&store);
+
+	rotate();
+	assert_fails(LIMIT, service->rotate(key, &version, &e));
+	assert_good(service->version(key, KEYSTORE_VERSIONS_MAX - 1, &version, &e));
+	assert_string_equal(version.version, "1000");
+	assert_fails(KEK_NOT_FOUND, service->version(key, KEYSTORE_VERSIONS_MAX, &version, &e));
+	unwraps(&wrapped);
+}
+
+/* As root restores a backup without its owner: refused, and the cure names the command */
+static void test_owner(void **state_)
+{
+	static const char *const names[] = { "/test.json", "/root.key", "" };
+	enum envelope_provider_state state;
+	struct envelope_wrapped wrapped;
+	struct envelope_error e;
+	char path[128];
+
+	if (geteuid() != 0)
+		skip();
+	create();
+	wrapped = wrap();
+	for (size_t i = 0; i < N(names); i++) {
+		snprintf(path, sizeof(path), "%s/keystore%s", directory, names[i]);
+		assert_int_equal(chown(path, 65534, 65534), 0);
+		assert_fails(KEYSTORE_DAMAGED, service->unwrap(key, &wrapped, share, &state, &e));
+		assert_non_null(strstr(e.message, names[i]));
+		assert_non_null(strstr(e.cure, "chown -R 0 "));
+		assert_int_equal(chown(path, 0, 0), 0);
+	}
+	unwraps(&wrapped);
+}
+
+static int set_up(void **state)
+{
+	share = envelope_secret_alloc(ENVELOPE_SHARE_BYTES);
+	new_directory(directory);
+	open_key("test");
+	return share ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	service->close(key);
+	envelope_secret_free(share);
+	remove_directory(directory);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_disabled),	  TEST(test_states), TEST(test_foreign_share),
+		TEST(test_most_versions), TEST(test_owner),
+	};
+
+	return cmocka_run_group_tests_name("service", tests, NULL, NULL);
+}
