@@ -78,7 +78,7 @@ int envelope_keyspec_parse(struct envelope_keyspec *spec, const char *text, char
 	*error = "The key must be given as :<bytes>:<type>:<description>";
 	if (text[0] != ':') {
 		if (looks_like_hex_key(text))
-			*error = "Key bytes go into a keyring, and :<bytes>:logon:<description> here";
+			*error = "Key bytes go into a keyring, :<bytes>:logon:<name> here";
 		return -EINVAL;
 	}
 
