@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Command lines: options may stand before and behind the words. */
-#include <blkid.h>
-#include <ctype.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "command.h"
+
+const struct option_spec no_options[] = { { NULL, NULL, NULL } };
 
 static int find_option(const struct option_spec *options, const char *name, size_t length)
 {
@@ -102,39 +99,4 @@ int arguments_parse(const struct command *command, int argc, char **argv, struct
 		return envelope_cure(e, "see envelopectl %s --help", command->name);
 	}
 	return 0;
-}
-
-int arguments_number(const struct arguments *arguments, int option, const char *name,
-		     struct json_object *parameters, struct envelope_error *e)
-{
-	const char *text = arguments->values[option];
-	unsigned long long value;
-	char *end;
-
-	if (!text)
-		return 0;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno || *end || !isdigit((unsigned char)*text) || value > UINT32_MAX)
-		return envelope_fail(e, ENVELOPE_E_USAGE, "\"%.40s\" is not a number", text);
-	json_object_object_add(parameters, name, json_object_new_uint64(value));
-	return 0;
-}
-
-int arguments_device(const char *spec, char **path, struct envelope_error *e)
-{
-	const char *equals = strchr(spec, '=');
-	char *found = NULL;
-
-	if (equals && *spec != '/')
-		found = blkid_evaluate_tag(spec, NULL, NULL);
-	else
-		found = strdup(spec);
-	if (!found)
-		return envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s: no such device", spec);
-	*path = realpath(found, NULL);
-	if (!*path)
-		envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s: %s", found, strerror(errno));
-	free(found);
-	return *path ? 0 : -ENVELOPE_E_NOT_FOUND;
 }

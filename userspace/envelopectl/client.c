@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* One question to envelope-keyd, and its answers. */
 #include <errno.h>
+#include <json-c/json_visit.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -69,6 +71,32 @@ static void show_step(const struct context *context, struct json_object *paramet
 		fprintf(stderr, "%s …\n", member(parameters, "step"));
 }
 
+/* Nothing that a disk says may command a terminal: C0, DEL, and C1 as UTF-8 has it */
+static void make_printable(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c; c++)
+		if (*c < 0x20 || *c == 0x7f)
+			*c = '?';
+		else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			c[0] = c[1] = '?';
+}
+
+static int make_member_printable(struct json_object *object, int flags, struct json_object *parent,
+				 const char *key, size_t *index, void *data)
+{
+	char *text;
+
+	if (!json_object_is_type(object, json_type_string))
+		return JSON_C_VISIT_RETURN_CONTINUE;
+	text = strdup(json_object_get_string(object));
+	if (!text)
+		return JSON_C_VISIT_RETURN_ERROR;
+	make_printable(text);
+	json_object_set_string(object, text);
+	free(text);
+	return JSON_C_VISIT_RETURN_CONTINUE;
+}
+
 static int read_replies(const struct context *context, int fd, struct json_object **result,
 			struct envelope_error *e)
 {
@@ -81,13 +109,16 @@ static int read_replies(const struct context *context, int fd, struct json_objec
 		r = next_reply(fd, &buffer, &reply, e);
 		if (r < 0)
 			break;
-		r = varlink_reply_error(reply, e);
+		if (json_c_visit(reply, 0, make_member_printable, NULL) < 0)
+			r = envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
+		else
+			r = varlink_reply_error(reply, e);
 		more = member_true(reply, "continues");
 		parameters = NULL;
 		json_object_object_get_ex(reply, "parameters", &parameters);
 		if (r == 0 && more)
 			show_step(context, parameters);
-		else if (r == 0 && result)
+		else if (r == 0)
 			*result = json_object_get(parameters);
 		json_object_put(reply);
 	}
@@ -103,7 +134,7 @@ int client_call(const struct context *context, const char *method, struct json_o
 	int fd, r;
 
 	snprintf(name, sizeof(name), ENVELOPE_INTERFACE ".%s", method);
-	call = varlink_call(name, parameters, true);
+	call = varlink_call(name, json_object_get(parameters), true);
 	fd = connect_to_daemon(context, e);
 	if (fd < 0)
 		return fd;

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* format, rewrap, erase: what changes a header. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "command.h"
 
@@ -20,62 +18,30 @@ static const struct option_spec format_options[] = {
 	{ NULL, NULL, NULL },
 };
 
-static void add_text(struct json_object *parameters, const char *name, const char *value)
+static int run_format(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
-	if (value)
-		json_object_object_add(parameters, name, json_object_new_string(value));
-}
+	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
+	int r = add_device(parameters, a->words[0], e);
 
-static void add_flag(struct json_object *parameters, const char *name, const char *value)
-{
-	if (value)
-		json_object_object_add(parameters, name, json_object_new_boolean(true));
-}
-
-static struct json_object *device_parameters(const char *spec, struct envelope_error *e)
-{
-	struct json_object *parameters;
-	char *path;
-
-	if (arguments_device(spec, &path, e) < 0)
-		return NULL;
-	parameters = json_object_new_object();
-	add_text(parameters, "device", path);
-	free(path);
-	return parameters;
-}
-
-static int run_format(const struct context *context, const struct arguments *a,
-		      struct envelope_error *e)
-{
-	struct json_object *parameters = device_parameters(a->words[0], e);
-	_cleanup_json_ struct json_object *reply = NULL;
-	int r;
-
-	if (!parameters)
-		return -(int)e->code;
+	if (r == 0)
+		r = add_number(parameters, "sector_size", a->values[FORMAT_SECTOR_SIZE], e);
+	if (r < 0)
+		return r;
 	add_text(parameters, "kek", a->values[FORMAT_KEK]);
 	add_text(parameters, "label", a->values[FORMAT_LABEL]);
 	add_text(parameters, "uuid", a->values[FORMAT_UUID]);
 	add_flag(parameters, "force", a->values[FORMAT_FORCE]);
 	add_flag(parameters, "accept_new", a->values[FORMAT_ACCEPT_NEW]);
-	r = arguments_number(a, FORMAT_SECTOR_SIZE, "sector_size", parameters, e);
-	if (r < 0) {
-		json_object_put(parameters);
-		return r;
-	}
 	r = client_call(context, "Format", parameters, &reply, e);
 	if (r < 0)
 		return r;
-	if (context->json) {
-		output_json(reply);
-		return 0;
+	if (!output_json(context, reply)) {
+		printf("%s: formatted as volume %s\n", a->words[0], member(reply, "uuid"));
+		printf("its key is wrapped by KEK %s, version %s%s\n", member(reply, "kek"),
+		       member(reply, "version"),
+		       member_true(reply, "created_kek") ? ", which was created for it" : "");
 	}
-	printf("%s: formatted as volume %s\n", a->words[0], member(reply, "uuid"));
-	printf("its key is wrapped by KEK %s, version %s%s\n", member(reply, "kek"),
-	       member(reply, "version"),
-	       member_true(reply, "created_kek") ? ", which was created for it" : "");
-	output_warnings(context, reply);
+	output_warnings(reply);
 	return 0;
 }
 
@@ -84,23 +50,16 @@ const struct command command_format = {
 	format_options, run_format,
 };
 
-static const struct option_spec no_options[] = { { NULL, NULL, NULL } };
-
-static int run_rewrap(const struct context *context, const struct arguments *a,
-		      struct envelope_error *e)
+static int run_rewrap(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
-	struct json_object *parameters = device_parameters(a->words[0], e);
-	_cleanup_json_ struct json_object *reply = NULL;
-	int r;
+	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
+	int r = add_device(parameters, a->words[0], e);
 
-	if (!parameters)
-		return -(int)e->code;
-	r = client_call(context, "Rewrap", parameters, &reply, e);
-	if (r < 0)
+	if (r == 0)
+		r = client_call(context, "Rewrap", parameters, &reply, e);
+	if (r < 0 || output_json(context, reply))
 		return r;
-	if (context->json)
-		output_json(reply);
-	else if (member_true(reply, "changed"))
+	if (member_true(reply, "changed"))
 		printf("%s: rewrapped to the newest version of its KEK; the data is untouched\n",
 		       a->words[0]);
 	else
@@ -125,14 +84,15 @@ static int confirm(const char *device, struct json_object *dump, const char *giv
 		   struct envelope_error *e)
 {
 	const char *uuid = member(dump, "uuid");
+	struct json_object *slots;
 	char typed[64];
 
 	if (!given) {
 		fprintf(stderr,
-			"%s: volume %s, label %s.\n"
+			"%s: volume %s, label %s, slots: %zu.\n"
 			"Every way to its key will be destroyed, header backups on this host too:\n"
 			"the data is lost for ever. Type the volume's uuid to go on: ",
-			device, uuid, member(dump, "label"));
+			device, uuid, member(dump, "label"), member_array(dump, "slots", &slots));
 		given = fgets(typed, sizeof(typed), stdin) ? typed : "";
 		typed[strcspn(typed, "\n")] = '\0';
 	}
@@ -142,31 +102,24 @@ static int confirm(const char *device, struct json_object *dump, const char *giv
 	return 0;
 }
 
-static int run_erase(const struct context *context, const struct arguments *a,
-		     struct envelope_error *e)
+static int run_erase(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
-	struct json_object *parameters = device_parameters(a->words[0], e);
+	_cleanup_json_ struct json_object *parameters = json_object_new_object();
 	_cleanup_json_ struct json_object *dump = NULL, *reply = NULL;
-	int r;
+	int r = add_device(parameters, a->words[0], e);
 
-	if (!parameters)
-		return -(int)e->code;
-	r = client_call(context, "Dump", json_object_get(parameters), &dump, e);
+	if (r == 0)
+		r = client_call(context, "Dump", parameters, &dump, e);
 	if (r == 0)
 		r = confirm(a->words[0], dump, a->values[ERASE_CONFIRM], e);
-	if (r < 0) {
-		json_object_put(parameters);
-		return r;
-	}
-	add_text(parameters, "uuid", member(dump, "uuid"));
-	r = client_call(context, "Erase", parameters, &reply, e);
 	if (r < 0)
 		return r;
-	if (context->json)
-		output_json(reply);
-	else
-		printf("%s: erased: %s slots and %s header backups destroyed\n", a->words[0],
-		       member(reply, "slots"), member(reply, "backups"));
+	add_text(parameters, "uuid", member(dump, "uuid"));
+	r = client_call(context, "Erase", parameters, &reply, e);
+	if (r < 0 || output_json(context, reply))
+		return r;
+	printf("%s: erased; destroyed slots: %s, header backups: %s\n", a->words[0],
+	       member(reply, "slots"), member(reply, "backups"));
 	return 0;
 }
 

@@ -4,23 +4,21 @@
 
 #include "command.h"
 
-static const struct option_spec no_options[] = { { NULL, NULL, NULL } };
-
 static void print_kek(struct json_object *kek)
 {
 	static const char *const titles[] = { "VERSION", "CREATED", "STATE" };
 	struct json_object *versions;
+	size_t n = member_array(kek, "versions", &versions);
 	struct table *table;
 
 	printf("KEK %s, provider %s, %s\n", member(kek, "name"), member(kek, "provider"),
 	       member(kek, "state"));
 	if (member(kek, "problem")[0] != '-')
 		printf("problem: %s\n", member(kek, "problem"));
-	if (!json_object_object_get_ex(kek, "versions", &versions) ||
-	    !json_object_array_length(versions))
+	if (!n)
 		return;
 	table = table_new(titles, 3);
-	for (size_t i = 0; i < json_object_array_length(versions); i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct json_object *v = json_object_array_get_idx(versions, i);
 		const char *const cells[] = { member(v, "version"), member(v, "created"),
 					      member(v, "state") };
@@ -30,79 +28,72 @@ static void print_kek(struct json_object *kek)
 	table_print(table);
 }
 
-static int call_for(const struct context *context, const char *method, const char *name,
+/* Ask for what concerns one KEK; @kek, a part of @reply, is NULL where JSON is wanted */
+static int call_for(struct context *context, const char *method, const char *name,
 		    struct json_object **reply, struct json_object **kek, struct envelope_error *e)
 {
-	struct json_object *parameters = json_object_new_object();
+	_cleanup_json_ struct json_object *parameters = json_object_new_object();
 	int r;
 
-	json_object_object_add(parameters, "name", json_object_new_string(name));
+	*kek = NULL;
+	add_text(parameters, "name", name);
 	r = client_call(context, method, parameters, reply, e);
-	if (r < 0)
+	if (r < 0 || output_json(context, *reply))
 		return r;
-	if (!json_object_object_get_ex(*reply, "kek", kek))
+	if (!json_object_object_get_ex(*reply, "kek", kek) || !*kek)
 		return envelope_fail(e, ENVELOPE_E_PROTOCOL, "envelope-keyd told of no KEK");
-	if (context->json)
-		output_json(*reply);
 	return 0;
 }
 
-static int run_create(const struct context *context, const struct arguments *a,
-		      struct envelope_error *e)
+static int run_create(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
 	_cleanup_json_ struct json_object *reply = NULL;
 	struct json_object *kek;
 	int r = call_for(context, "KekCreate", a->words[0], &reply, &kek, e);
 
-	if (r == 0 && !context->json)
+	if (kek)
 		printf("KEK %s: created, version %s\n", a->words[0], member(kek, "newest"));
 	return r;
 }
 
-static int run_rotate(const struct context *context, const struct arguments *a,
-		      struct envelope_error *e)
+static int run_rotate(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
 	_cleanup_json_ struct json_object *reply = NULL;
 	struct json_object *kek;
 	int r = call_for(context, "KekRotate", a->words[0], &reply, &kek, e);
 
-	if (r == 0 && !context->json)
+	if (kek)
 		printf("KEK %s: version %s is the newest; older ones still unwrap.\n"
 		       "Rewrap each disk to follow: envelopectl rewrap DEVICE\n",
 		       a->words[0], member(kek, "newest"));
 	return r;
 }
 
-static int run_show(const struct context *context, const struct arguments *a,
-		    struct envelope_error *e)
+static int run_show(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
 	_cleanup_json_ struct json_object *reply = NULL;
 	struct json_object *kek;
 	int r = call_for(context, "KekShow", a->words[0], &reply, &kek, e);
 
-	if (r == 0 && !context->json)
+	if (kek)
 		print_kek(kek);
 	return r;
 }
 
-static int run_list(const struct context *context, const struct arguments *a,
-		    struct envelope_error *e)
+static int run_list(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
 	static const char *const titles[] = { "NAME", "PROVIDER", "STATE", "NEWEST", "PROBLEM" };
 	_cleanup_json_ struct json_object *reply = NULL;
-	struct json_object *keks = NULL;
+	struct json_object *keks;
 	struct table *table;
+	size_t n;
 	int r = client_call(context, "KekList", NULL, &reply, e);
 
-	if (r < 0)
+	if (r < 0 || output_json(context, reply))
 		return r;
-	if (context->json) {
-		output_json(reply);
-		return 0;
-	}
-	json_object_object_get_ex(reply, "keks", &keks);
+	n = member_array(reply, "keks", &keks);
 	table = table_new(titles, 5);
-	for (size_t i = 0; i < json_object_array_length(keks); i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct json_object *k = json_object_array_get_idx(keks, i);
 		const char *const cells[] = { member(k, "name"), member(k, "provider"),
 					      member(k, "state"), member(k, "newest"),

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* status, dump: what only looks. */
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "command.h"
-
-static const struct option_spec no_options[] = { { NULL, NULL, NULL } };
 
 static void print_device(struct json_object *d)
 {
@@ -30,13 +26,13 @@ static void print_device(struct json_object *d)
 		printf("  not managed:  %s\n", member(d, "problem"));
 }
 
-static void print_devices(struct json_object *devices)
+static void print_devices(struct json_object *devices, size_t n)
 {
 	static const char *const titles[] = { "NAME", "STATE", "DISK", "SIZE", "KEK", "MANAGED" };
 	struct table *table = table_new(titles, 6);
 	char size[16], keks[512];
 
-	for (size_t i = 0; i < json_object_array_length(devices); i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct json_object *d = json_object_array_get_idx(devices, i);
 		const char *const cells[] = { member(d, "name"),
 					      member(d, "state"),
@@ -50,26 +46,21 @@ static void print_devices(struct json_object *devices)
 	table_print(table);
 }
 
-static int run_status(const struct context *context, const struct arguments *a,
-		      struct envelope_error *e)
+static int run_status(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
-	_cleanup_json_ struct json_object *reply = NULL;
-	struct json_object *parameters = json_object_new_object(), *devices = NULL;
+	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
+	struct json_object *devices;
+	size_t n;
 	int r;
 
-	if (a->n)
-		json_object_object_add(parameters, "name", json_object_new_string(a->words[0]));
+	add_text(parameters, "name", a->n ? a->words[0] : NULL);
 	r = client_call(context, "Status", parameters, &reply, e);
-	if (r < 0)
+	if (r < 0 || output_json(context, reply))
 		return r;
-	if (context->json) {
-		output_json(reply);
-		return 0;
-	}
-	json_object_object_get_ex(reply, "devices", &devices);
+	n = member_array(reply, "devices", &devices);
 	if (!a->n)
-		print_devices(devices);
-	else if (json_object_array_length(devices))
+		print_devices(devices, n);
+	else if (n)
 		print_device(json_object_array_get_idx(devices, 0));
 	return 0;
 }
@@ -81,10 +72,8 @@ const struct command command_status = {
 static void print_slot(struct json_object *slot)
 {
 	struct json_object *shares;
-	size_t n = 0;
+	size_t n = member_array(slot, "shares", &shares);
 
-	if (json_object_object_get_ex(slot, "shares", &shares))
-		n = json_object_array_length(shares);
 	printf("  slot %s:       token %s, %s of %zu, %s\n", member(slot, "slot"),
 	       member(slot, "token"), member(slot, "threshold"), n, member(slot, "created"));
 	for (size_t i = 0; i < n; i++) {
@@ -98,6 +87,7 @@ static void print_slot(struct json_object *slot)
 static void print_dump(struct json_object *d)
 {
 	struct json_object *slots;
+	size_t n = member_array(d, "slots", &slots);
 	char size[16];
 
 	printf("%s\n", member(d, "device"));
@@ -109,35 +99,22 @@ static void print_dump(struct json_object *d)
 	       member(d, "data_offset"));
 	printf("  witness:      %s\n", member_true(d, "witness") ? "there" : "missing");
 	printf("  pinned:       %s\n", member_true(d, "pinned") ? "yes" : "no");
-	if (!json_object_object_get_ex(d, "slots", &slots) || !json_object_array_length(slots)) {
+	if (!n)
 		printf("  no slot: nothing unwraps its key\n");
-		return;
-	}
-	for (size_t i = 0; i < json_object_array_length(slots); i++)
+	for (size_t i = 0; i < n; i++)
 		print_slot(json_object_array_get_idx(slots, i));
 }
 
-static int run_dump(const struct context *context, const struct arguments *a,
-		    struct envelope_error *e)
+static int run_dump(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
-	_cleanup_json_ struct json_object *reply = NULL;
-	struct json_object *parameters;
-	char *path;
-	int r = arguments_device(a->words[0], &path, e);
+	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
+	int r = add_device(parameters, a->words[0], e);
 
-	if (r < 0)
-		return r;
-	parameters = json_object_new_object();
-	json_object_object_add(parameters, "device", json_object_new_string(path));
-	free(path);
-	r = client_call(context, "Dump", parameters, &reply, e);
-	if (r < 0)
-		return r;
-	if (context->json)
-		output_json(reply);
-	else
+	if (r == 0)
+		r = client_call(context, "Dump", parameters, &reply, e);
+	if (r == 0 && !output_json(context, reply))
 		print_dump(reply);
-	return 0;
+	return r;
 }
 
 const struct command command_dump = {

@@ -4,15 +4,18 @@
 #define ENVELOPE_COMMAND_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "error.h"
 #include "json.h"
 
-/** struct context - what the options common to all commands say */
+/** struct context - what the options common to all commands say, and the result */
 struct context {
 	const char *socket;
-	bool json;    /* results as JSON on standard output, errors too */
-	bool verbose; /* steps of long work on standard error, also without a terminal */
+	bool json;		    /* the result as JSON on standard output, an error too */
+	bool verbose;		    /* steps of long work also without a terminal */
+	struct json_object *result; /* to be printed as JSON at the end */
 };
 
 /** struct option_spec - an option of one command; the common ones are known everywhere */
@@ -41,11 +44,11 @@ struct command {
 	int min_words, max_words;
 	const char *summary;
 	const struct option_spec *options; /* ends with a NULL name */
-	int (*run)(const struct context *context, const struct arguments *arguments,
+	int (*run)(struct context *context, const struct arguments *arguments,
 		   struct envelope_error *e);
 };
 
-extern const struct command *const commands[]; /* ends with NULL */
+extern const struct option_spec no_options[];
 
 extern const struct command command_format, command_open, command_close, command_resize,
 	command_status, command_dump, command_rewrap, command_erase, command_kek_create,
@@ -57,34 +60,51 @@ extern const struct command command_format, command_open, command_close, command
 int arguments_parse(const struct command *command, int argc, char **argv, struct context *context,
 		    struct arguments *arguments, bool *help, struct envelope_error *e);
 
-/** arguments_number() - an option's value into @parameters as a number, where it is given */
-int arguments_number(const struct arguments *arguments, int option, const char *name,
-		     struct json_object *parameters, struct envelope_error *e);
+/* parameters.c: members of a call; those that can fail are USAGE or NOT_FOUND errors */
 
-/** arguments_device() - DEVICE, UUID=…, LABEL=… to an absolute path, malloc'ed */
-int arguments_device(const char *spec, char **path, struct envelope_error *e);
+/** add_text() - a NULL @value adds nothing, as with add_number() */
+void add_text(struct json_object *parameters, const char *name, const char *value);
+void add_flag(struct json_object *parameters, const char *name, bool set);
+int add_number(struct json_object *parameters, const char *name, const char *value,
+	       struct envelope_error *e);
+
+/** add_device() - "device": the absolute path of what device_path() finds */
+int add_device(struct json_object *parameters, const char *spec, struct envelope_error *e);
+
+/** device_path() - a path, UUID=…, LABEL=… to an absolute path, malloc'ed */
+int device_path(const char *spec, char **path, struct envelope_error *e);
+
+/** parse_number() - decimal digits only, up to UINT32_MAX */
+int parse_number(const char *text, unsigned int *number, struct envelope_error *e);
 
 /* client.c */
 
 /**
  * client_call() - ask envelope-keyd
  * @method:     without the interface
- * @parameters: taken over
- * @reply:      the last reply's parameters, to be put by the caller; may be NULL
+ * @parameters: of the call; NULL for none
+ * @reply:      the last reply's parameters, to be put by the caller; control characters
+ *              in its texts are replaced: a label comes from a disk that anybody may have made
  */
 int client_call(const struct context *context, const char *method, struct json_object *parameters,
 		struct json_object **reply, struct envelope_error *e);
 
 /* output.c */
 
-void output_json(struct json_object *object);
-void output_error(const struct context *context, const struct envelope_error *e);
+/** output_json() - is the result wanted as JSON? Then @reply is it, and all is said */
+bool output_json(struct context *context, struct json_object *reply);
+/** output_error() - for people, to standard error */
+void output_error(const struct envelope_error *e);
+/** output_end() - print what is wanted as JSON, @e included; an I/O error is put into @e */
+void output_end(struct context *context, struct envelope_error *e);
 /** output_warnings() - "warnings" of a reply, to standard error */
-void output_warnings(const struct context *context, struct json_object *reply);
+void output_warnings(struct json_object *reply);
 /** output_size() - bytes for people: "1.0 GiB" */
 const char *output_size(uint64_t bytes, char text[static 16]);
 /** member() - text or number of a reply for people, "-" where there is none */
 const char *member(struct json_object *object, const char *name);
+/** member_array() - its length, 0 where there is no such array */
+size_t member_array(struct json_object *object, const char *name, struct json_object **array);
 uint64_t member_number(struct json_object *object, const char *name);
 bool member_true(struct json_object *object, const char *name);
 /** member_list() - an array of texts, with commas between */

@@ -5,7 +5,7 @@
 #include "command.h"
 #include "varlink.h"
 
-const struct command *const commands[] = {
+static const struct command *const commands[] = {
 	&command_format,
 	&command_open,
 	&command_close,
@@ -22,10 +22,10 @@ const struct command *const commands[] = {
 };
 
 static const char common_help[] =
-	"  --json          results as JSON, for programs\n"
-	"  --verbose       show the steps of long work even where nobody watches\n"
-	"  --socket PATH   of envelope-keyd (" ENVELOPE_SOCKET ")\n"
-	"  --help          this text\n";
+	"  --json                    the result as JSON, for programs\n"
+	"  --verbose                 show the steps of long work even where nobody watches\n"
+	"  --socket PATH             of envelope-keyd (" ENVELOPE_SOCKET ")\n"
+	"  --help                    this text\n";
 
 static void print_help(void)
 {
@@ -47,7 +47,7 @@ static void print_command_help(const struct command *command)
 		char left[40];
 
 		snprintf(left, sizeof(left), "--%s %s", o->name, o->value ? o->value : "");
-		printf("  %-22s %s\n", left, o->help);
+		printf("  %-25s %s\n", left, o->help);
 	}
 	printf("%s%s", command->options->name ? "\n" : "", common_help);
 }
@@ -80,11 +80,11 @@ static int run(int argc, char **argv, struct context *context, struct envelope_e
 	if (!command)
 		return envelope_fail(e, ENVELOPE_E_USAGE, "no such command: %s", argv[0]);
 	r = arguments_parse(command, argc - used, argv + used, context, &arguments, &help, e);
-	if (help) {
-		print_command_help(command);
-		return 0;
-	}
-	return r < 0 ? r : command->run(context, &arguments, e);
+	if (r < 0 || !help)
+		return r < 0 ? r : command->run(context, &arguments, e);
+	context->json = false;
+	print_command_help(command);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -93,18 +93,14 @@ int main(int argc, char **argv)
 	struct envelope_error e = { 0 };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc > 1 && !strcmp(argv[1], "--version")) {
-		printf("envelopectl " ENVELOPE_VERSION "\n");
-		return 0;
-	}
-	if (argc > 1 && !strcmp(argv[1], "--help")) {
-		print_help();
-		return 0;
-	}
 	if (argc < 2)
 		envelope_fail(&e, ENVELOPE_E_USAGE, "no command given");
-	else if (run(argc - 1, argv + 1, &context, &e) == 0)
-		return 0;
-	output_error(&context, &e);
-	return envelope_error_exit_status(e.code);
+	else if (!strcmp(argv[1], "--version"))
+		puts("envelopectl " ENVELOPE_VERSION);
+	else if (!strcmp(argv[1], "--help"))
+		print_help();
+	else
+		run(argc - 1, argv + 1, &context, &e);
+	output_end(&context, &e);
+	return e.code ? envelope_error_exit_status(e.code) : 0;
 }

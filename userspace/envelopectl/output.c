@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Results for people, or as JSON for programs. */
-#include <inttypes.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "command.h"
 
 #define COLUMNS_MAX 8
 
-void output_json(struct json_object *object)
+bool output_json(struct context *context, struct json_object *reply)
 {
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-							    JSON_C_TO_STRING_SPACED |
-							    JSON_C_TO_STRING_NOSLASHESCAPE));
+	if (context->json)
+		context->result = json_object_get(reply);
+	return context->json;
 }
 
-void output_error(const struct context *context, const struct envelope_error *e)
+void output_error(const struct envelope_error *e)
 {
 	const char *cure = envelope_error_cure(e);
 
@@ -25,28 +24,47 @@ void output_error(const struct context *context, const struct envelope_error *e)
 	fprintf(stderr, "envelopectl: %s\n", e->message);
 	if (*cure)
 		fprintf(stderr, "  → %s\n", cure);
-	if (context->json) {
-		_cleanup_json_ struct json_object *object = json_object_new_object();
-		struct json_object *error = json_object_new_object();
+}
 
-		json_object_object_add(error, "code",
-				       json_object_new_string(envelope_error_name(e->code)));
-		json_object_object_add(error, "message", json_object_new_string(e->message));
-		json_object_object_add(error, "cure", json_object_new_string(cure));
-		json_object_object_add(object, "error", error);
-		output_json(object);
+static void print_json(struct context *context, const struct envelope_error *e)
+{
+	struct json_object *error;
+
+	if (!context->result)
+		context->result = json_object_new_object();
+	if (e->code) {
+		error = json_object_new_object();
+		add_text(error, "code", envelope_error_name(e->code));
+		add_text(error, "message", e->message);
+		add_text(error, "cure", envelope_error_cure(e));
+		json_object_object_add(context->result, "error", error);
+	}
+	puts(json_object_to_json_string_ext(context->result,
+					    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+						    JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+void output_end(struct context *context, struct envelope_error *e)
+{
+	if (e->code)
+		output_error(e);
+	if (context->json)
+		print_json(context, e);
+	json_object_put(context->result);
+	if ((fflush(stdout) || ferror(stdout)) && !e->code) {
+		envelope_fail(e, ENVELOPE_E_IO, "standard output: %s", strerror(errno));
+		envelope_cure(e, "what was asked for is done all the same");
+		output_error(e);
 	}
 }
 
-void output_warnings(const struct context *context, struct json_object *reply)
+void output_warnings(struct json_object *reply)
 {
 	struct json_object *warnings;
+	size_t n = member_array(reply, "warnings", &warnings);
 
-	if (!json_object_object_get_ex(reply, "warnings", &warnings) ||
-	    !json_object_is_type(warnings, json_type_array))
-		return;
 	fflush(stdout);
-	for (size_t i = 0; i < json_object_array_length(warnings); i++)
+	for (size_t i = 0; i < n; i++)
 		fprintf(stderr, "warning: %s\n",
 			json_object_get_string(json_object_array_get_idx(warnings, i)));
 }
@@ -76,6 +94,14 @@ const char *member(struct json_object *object, const char *name)
 	return *text ? text : "-";
 }
 
+size_t member_array(struct json_object *object, const char *name, struct json_object **array)
+{
+	return json_object_object_get_ex(object, name, array) &&
+			       json_object_is_type(*array, json_type_array)
+		       ? json_object_array_length(*array)
+		       : 0;
+}
+
 uint64_t member_number(struct json_object *object, const char *name)
 {
 	struct json_object *value;
@@ -93,13 +119,10 @@ bool member_true(struct json_object *object, const char *name)
 const char *member_list(struct json_object *object, const char *name, char *text, size_t room)
 {
 	struct json_object *list;
-	size_t size = 0;
+	size_t n = member_array(object, name, &list), size = 0;
 
 	snprintf(text, room, "-");
-	if (!json_object_object_get_ex(object, name, &list) ||
-	    !json_object_is_type(list, json_type_array))
-		return text;
-	for (size_t i = 0; i < json_object_array_length(list) && size < room; i++)
+	for (size_t i = 0; i < n && size < room; i++)
 		size += (size_t)snprintf(
 			text + size, room - size, "%s%s", i ? "," : "",
 			json_object_get_string(json_object_array_get_idx(list, i)));

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a command asks of envelope-keyd, as members of the call. */
+#include <blkid.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+
+void add_text(struct json_object *parameters, const char *name, const char *value)
+{
+	if (value)
+		json_object_object_add(parameters, name, json_object_new_string(value));
+}
+
+void add_flag(struct json_object *parameters, const char *name, bool set)
+{
+	if (set)
+		json_object_object_add(parameters, name, json_object_new_boolean(true));
+}
+
+int parse_number(const char *text, unsigned int *number, struct envelope_error *e)
+{
+	unsigned long long value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno || *end || !isdigit((unsigned char)*text) || value > UINT32_MAX)
+		return envelope_fail(e, ENVELOPE_E_USAGE, "\"%.40s\" is not a number", text);
+	*number = (unsigned int)value;
+	return 0;
+}
+
+int add_number(struct json_object *parameters, const char *name, const char *value,
+	       struct envelope_error *e)
+{
+	unsigned int number;
+	int r;
+
+	if (!value)
+		return 0;
+	r = parse_number(value, &number, e);
+	if (r == 0)
+		json_object_object_add(parameters, name, json_object_new_uint64(number));
+	return r;
+}
+
+/* A path may hold an equals sign too */
+static bool is_tag(const char *spec)
+{
+	static const char *const tags[] = { "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=" };
+
+	for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++)
+		if (!strncmp(spec, tags[i], strlen(tags[i])))
+			return true;
+	return false;
+}
+
+int device_path(const char *spec, char **path, struct envelope_error *e)
+{
+	char *found = is_tag(spec) ? blkid_evaluate_tag(spec, NULL, NULL) : strdup(spec);
+
+	if (!found)
+		return envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s: no such device", spec);
+	*path = realpath(found, NULL);
+	if (!*path)
+		envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s: %s", found, strerror(errno));
+	free(found);
+	return *path ? 0 : -ENVELOPE_E_NOT_FOUND;
+}
+
+int add_device(struct json_object *parameters, const char *spec, struct envelope_error *e)
+{
+	char *path;
+	int r = device_path(spec, &path, e);
+
+	if (r < 0)
+		return r;
+	add_text(parameters, "device", path);
+	free(path);
+	return 0;
+}
