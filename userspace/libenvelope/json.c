@@ -142,3 +142,12 @@ int envelope_json_base64(struct json_object *object, const char *name, uint8_t *
 		return -EINVAL;
 	return 0;
 }
+
+void envelope_json_add_base64(struct json_object *object, const char *name, const uint8_t *data,
+			      size_t size)
+{
+	char *text = envelope_base64_encode(data, size);
+
+	json_object_object_add(object, name, text ? json_object_new_string(text) : NULL);
+	free(text);
+}

@@ -28,6 +28,10 @@ int envelope_json_u64(struct json_object *object, const char *name, uint64_t min
 int envelope_json_base64(struct json_object *object, const char *name, uint8_t *out, size_t min,
 			 size_t max, size_t *size);
 
+/** envelope_json_add_base64() - add a member that envelope_json_base64() reads */
+void envelope_json_add_base64(struct json_object *object, const char *name, const uint8_t *data,
+			      size_t size);
+
 static inline void envelope_json_putp(struct json_object **object)
 {
 	json_object_put(*object);

@@ -68,6 +68,8 @@ static int parse_keks(struct json_object *object, struct envelope_pin *pin)
 		struct json_object *kek = json_object_array_get_idx(keks, i);
 
 		if (!json_object_is_type(kek, json_type_string) ||
+		    strlen(json_object_get_string(kek)) !=
+			    (size_t)json_object_get_string_len(kek) ||
 		    !envelope_kek_name_valid(json_object_get_string(kek)))
 			return -EINVAL;
 		snprintf(pin->keks[i], sizeof(pin->keks[i]), "%s", json_object_get_string(kek));
@@ -139,7 +141,6 @@ int envelope_pin_write(const char *directory, const struct envelope_pin *pin,
 {
 	struct json_object *object = json_object_new_object();
 	struct json_object *keks = json_object_new_array();
-	char *dek = envelope_base64_encode(pin->dek, sizeof(pin->dek));
 	char path[PATH_MAX];
 	const char *text;
 	int r;
@@ -149,7 +150,7 @@ int envelope_pin_write(const char *directory, const struct envelope_pin *pin,
 	json_object_object_add(object, "type", json_object_new_string("envelope-pin"));
 	json_object_object_add(object, "format", json_object_new_int(PIN_FORMAT));
 	json_object_object_add(object, "uuid", json_object_new_string(pin->uuid));
-	json_object_object_add(object, "dek", dek ? json_object_new_string(dek) : NULL);
+	envelope_json_add_base64(object, "dek", pin->dek, sizeof(pin->dek));
 	json_object_object_add(object, "threshold", json_object_new_int((int)pin->threshold));
 	json_object_object_add(object, "keks", keks);
 	json_object_object_add(object, "created", json_object_new_string(pin->created));
@@ -158,7 +159,6 @@ int envelope_pin_write(const char *directory, const struct envelope_pin *pin,
 	path_of(path, sizeof(path), directory, pin->uuid);
 	r = envelope_file_replace(path, text, strlen(text), 0600);
 	json_object_put(object);
-	free(dek);
 	if (r < 0)
 		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", path, strerror(-r));
 	return 0;

@@ -197,15 +197,6 @@ int envelope_token_parse(const char *text, size_t size, struct envelope_token *t
 	return r;
 }
 
-static void add_base64(struct json_object *object, const char *name, const uint8_t *data,
-		       size_t size)
-{
-	char *text = envelope_base64_encode(data, size);
-
-	json_object_object_add(object, name, text ? json_object_new_string(text) : NULL);
-	free(text);
-}
-
 static struct json_object *format_share(const struct envelope_share *share)
 {
 	struct json_object *object = json_object_new_object();
@@ -214,8 +205,9 @@ static struct json_object *format_share(const struct envelope_share *share)
 	json_object_object_add(object, "kek", json_object_new_string(share->kek));
 	json_object_object_add(object, "version", json_object_new_string(share->version));
 	json_object_object_add(object, "algorithm", json_object_new_string(share->algorithm));
-	add_base64(object, "wrapped", share->wrapped, share->wrapped_size);
-	add_base64(object, "commitment", share->commitment, sizeof(share->commitment));
+	envelope_json_add_base64(object, "wrapped", share->wrapped, share->wrapped_size);
+	envelope_json_add_base64(object, "commitment", share->commitment,
+				 sizeof(share->commitment));
 	return object;
 }
 
@@ -234,8 +226,8 @@ char *envelope_token_format(const struct envelope_token *token)
 	json_object_object_add(object, "created", json_object_new_string(token->created));
 	json_object_object_add(object, "threshold", json_object_new_int((int)token->threshold));
 	json_object_object_add(object, "shares", shares);
-	add_base64(object, "salt", token->salt, sizeof(token->salt));
-	add_base64(object, "nonce", token->nonce, sizeof(token->nonce));
-	add_base64(object, "dek", token->dek, token->dek_size);
+	envelope_json_add_base64(object, "salt", token->salt, sizeof(token->salt));
+	envelope_json_add_base64(object, "nonce", token->nonce, sizeof(token->nonce));
+	envelope_json_add_base64(object, "dek", token->dek, token->dek_size);
 	return strdup(json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
 }

@@ -134,15 +134,6 @@ int keystore_file_parse(const char *text, size_t size, const uint8_t *mac_key,
 	return r;
 }
 
-static void add_base64(struct json_object *object, const char *name, const uint8_t *data,
-		       size_t size)
-{
-	char *text = envelope_base64_encode(data, size);
-
-	json_object_object_add(object, name, text ? json_object_new_string(text) : NULL);
-	free(text);
-}
-
 char *keystore_file_format(const struct keystore_kek *kek, const uint8_t *mac_key)
 {
 	_cleanup_json_ struct json_object *object = json_object_new_object();
@@ -160,7 +151,8 @@ char *keystore_file_format(const struct keystore_kek *kek, const uint8_t *mac_ke
 		json_object_object_add(one, "version", json_object_new_int((int)i + 1));
 		json_object_object_add(one, "created", json_object_new_string(version->created));
 		json_object_object_add(one, "state", json_object_new_string(state_name(version)));
-		add_base64(one, "wrapped", version->wrapped, sizeof(version->wrapped));
+		envelope_json_add_base64(one, "wrapped", version->wrapped,
+					 sizeof(version->wrapped));
 		json_object_array_add(versions, one);
 	}
 	json_object_object_add(object, "type", json_object_new_string("envelope-kek"));
@@ -168,7 +160,7 @@ char *keystore_file_format(const struct keystore_kek *kek, const uint8_t *mac_ke
 	json_object_object_add(object, "name", json_object_new_string(kek->name));
 	json_object_object_add(object, "created", json_object_new_string(kek->created));
 	json_object_object_add(object, "versions", versions);
-	add_base64(object, "mac", mac, sizeof(mac));
+	envelope_json_add_base64(object, "mac", mac, sizeof(mac));
 	return strdup(json_object_to_json_string_ext(
 		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
