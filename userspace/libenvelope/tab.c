@@ -22,11 +22,11 @@ bool envelope_name_valid(const char *name)
 {
 	size_t length = strlen(name);
 
-	if (length == 0 || length > ENVELOPE_NAME_MAX || *name == '.' || *name == '-' ||
-	    !strcmp(name, "control"))
+	if (length == 0 || length > ENVELOPE_NAME_MAX || *name == '#' || *name == '-' ||
+	    !strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, "control"))
 		return false;
 	for (; *name; name++)
-		if (!isalnum((unsigned char)*name) && !strchr("._-+", *name))
+		if (!isalnum((unsigned char)*name) && !strchr("#+-.:=@_", *name))
 			return false;
 	return true;
 }

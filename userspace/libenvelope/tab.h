@@ -12,7 +12,7 @@
 #define ENVELOPE_TAB_LIMIT    (1 << 20) /* bytes */
 #define ENVELOPE_TAB_LINE_MAX 4096	/* bytes */
 #define ENVELOPE_TAB_ENTRIES  4096
-#define ENVELOPE_NAME_MAX     76 /* so that CRYPT-ENVELOPE-<uuid>-<name> fits a DM UUID */
+#define ENVELOPE_NAME_MAX     80 /* so that CRYPT-ENVELOPE-<uuid>-<name> fits a DM UUID */
 
 struct envelope_tab_entry {
 	char name[ENVELOPE_NAME_MAX + 1];
@@ -32,7 +32,11 @@ struct envelope_tab {
 	size_t n;
 };
 
-/** envelope_name_valid() - may a mapping be called so? */
+/**
+ * envelope_name_valid() - may a mapping be called so?
+ *
+ * What envelope-keyd takes, but for what would be a comment or look like an option.
+ */
 bool envelope_name_valid(const char *name);
 
 /**

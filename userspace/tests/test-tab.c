@@ -71,10 +71,12 @@ static void test_names(void **state)
 	char name[ENVELOPE_NAME_MAX + 2];
 
 	assert_true(envelope_name_valid("data"));
-	assert_true(envelope_name_valid("vg0-a_b.c+d"));
+	assert_true(envelope_name_valid("vg0-a_b.c+d:e@f=g#h"));
 	assert_false(envelope_name_valid(""));
 	assert_false(envelope_name_valid("."));
-	assert_false(envelope_name_valid("a:b"));
+	assert_false(envelope_name_valid(".."));
+	assert_false(envelope_name_valid("#a"));
+	assert_false(envelope_name_valid("a/b"));
 	assert_false(envelope_name_valid("a b"));
 	memset(name, 'n', sizeof(name) - 1);
 	name[ENVELOPE_NAME_MAX + 1] = '\0';
