@@ -83,6 +83,13 @@ static int write_all(int fd, const char *data, size_t size)
 	return 0;
 }
 
+int envelope_file_rename(const char *from, const char *to)
+{
+	if (rename(from, to) < 0)
+		return -errno;
+	return sync_directory_of(to);
+}
+
 int envelope_file_replace(const char *path, const void *data, size_t size, mode_t mode)
 {
 	char temporary[PATH_MAX];
@@ -97,13 +104,11 @@ int envelope_file_replace(const char *path, const void *data, size_t size, mode_
 	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
 		r = -errno;
 	close(fd);
-	if (r == 0 && rename(temporary, path) < 0)
-		r = -errno;
-	if (r < 0) {
+	if (r == 0)
+		r = envelope_file_rename(temporary, path);
+	if (r < 0)
 		unlink(temporary);
-		return r;
-	}
-	return sync_directory_of(path);
+	return r;
 }
 
 int envelope_file_remove(const char *path)

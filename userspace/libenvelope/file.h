@@ -23,6 +23,9 @@ int envelope_file_read(const char *path, size_t limit, char **text, size_t *size
  */
 int envelope_file_replace(const char *path, const void *data, size_t size, mode_t mode);
 
+/** envelope_file_rename() - over what was there, within a directory, and fsync that directory */
+int envelope_file_rename(const char *from, const char *to);
+
 /** envelope_file_remove() - unlink and fsync the directory; a missing file is no error */
 int envelope_file_remove(const char *path);
 

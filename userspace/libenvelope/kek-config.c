@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <ini.h>
 #include <limits.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,15 +19,19 @@
 
 struct reading {
 	struct envelope_kek_config *config;
-	char unknown[128];
+	const char *rest; /* of the text */
+	int line;	  /* counted from 1 */
+	unsigned int given;
+	char why[256]; /* the first bad line, which ends the reading */
 };
 
-static int set_text(char *out, size_t room, const char *value)
+static bool set_provider(struct envelope_kek_config *config, const char *value)
 {
-	return snprintf(out, room, "%s", value) < (int)room && *value;
+	return *value && snprintf(config->provider, sizeof(config->provider), "%s", value) <
+				 (int)sizeof(config->provider);
 }
 
-static int set_lease(unsigned int *lease, const char *value)
+static bool set_lease(struct envelope_kek_config *config, const char *value)
 {
 	char *end;
 	unsigned long seconds;
@@ -34,49 +40,110 @@ static int set_lease(unsigned int *lease, const char *value)
 	seconds = strtoul(value, &end, 10);
 	if (errno || *end || *value < '0' || *value > '9' || seconds < ENVELOPE_LEASE_MIN ||
 	    seconds > ENVELOPE_LEASE_MAX)
-		return 0;
-	*lease = (unsigned int)seconds;
-	return 1;
+		return false;
+	config->lease = (unsigned int)seconds;
+	return true;
 }
 
-/* libinih's callback: 0 makes it note the line as bad */
+static bool set_keystore(struct envelope_kek_config *config, const char *value)
+{
+	return *value == '/' && snprintf(config->keystore, sizeof(config->keystore), "%s", value) <
+					(int)sizeof(config->keystore);
+}
+
+static const struct {
+	const char *section, *name, *expected;
+	bool (*set)(struct envelope_kek_config *config, const char *value);
+} keys[] = {
+	{ "kek", "provider", "the name of a provider", set_provider },
+	{ "kek", "lease", "10 to 86400 seconds", set_lease },
+	{ "service", "keystore", "the full path of a directory", set_keystore },
+};
+
+/* Return: 0, which tells libinih the same */
+static int __attribute__((format(printf, 2, 3))) bad(struct reading *reading, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(reading->why, sizeof(reading->why), fmt, ap);
+	va_end(ap);
+	return 0;
+}
+
+/* libinih's callback: 1 when the key is good */
 static int set_key(void *data, const char *section, const char *name, const char *value)
 {
 	struct reading *reading = data;
-	struct envelope_kek_config *config = reading->config;
 
-	if (!strcmp(section, "kek") && !strcmp(name, "provider"))
-		return set_text(config->provider, sizeof(config->provider), value);
-	if (!strcmp(section, "kek") && !strcmp(name, "lease"))
-		return set_lease(&config->lease, value);
-	if (!strcmp(section, "service") && !strcmp(name, "keystore"))
-		return *value == '/' && set_text(config->keystore, sizeof(config->keystore), value);
-	if (!reading->unknown[0])
-		snprintf(reading->unknown, sizeof(reading->unknown), "[%.40s] %.60s", section,
-			 name);
-	return 0;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		if (strcmp(section, keys[i].section) || strcmp(name, keys[i].name))
+			continue;
+		if (reading->given & 1U << i)
+			return bad(reading, "[%s] %s is given twice", section, name);
+		reading->given |= 1U << i;
+		if (!keys[i].set(reading->config, value))
+			return bad(reading, "[%s] %s must be %s, not \"%.60s\"", section, name,
+				   keys[i].expected, value);
+		return 1;
+	}
+	return bad(reading, "[%.40s] %.60s is not known", section, name);
+}
+
+static bool section_known(const char *line)
+{
+	return *line != '[' || !strncmp(line, "[kek]", 5) || !strncmp(line, "[service]", 9);
+}
+
+/*
+ * libinih's fgets(). It would read the end of a long line as a line of its own, an indented
+ * line as more of the value above it, and an empty section as nothing at all.
+ */
+static char *next_line(char *out, int room, void *data)
+{
+	struct reading *reading = data;
+	const char *line;
+	size_t length;
+
+	if (!*reading->rest || reading->why[0])
+		return NULL;
+	reading->line++;
+	line = reading->rest + strspn(reading->rest, " \t");
+	length = strcspn(line, "\n");
+	reading->rest = line + length + (line[length] == '\n');
+	if (length + 1 > (size_t)room)
+		bad(reading, "the line is longer than %d characters", room - 1);
+	else if (!section_known(line))
+		bad(reading, "%.*s is not a known section", (int)length, line);
+	if (reading->why[0])
+		return NULL;
+	memcpy(out, line, length);
+	out[length] = '\0';
+	return out;
 }
 
 int envelope_kek_config_parse(const char *text, const char *path,
 			      struct envelope_kek_config *config, struct envelope_error *e)
 {
-	struct reading reading = { .config = config };
-	int line = ini_parse_string(text, set_key, &reading);
+	struct reading reading = { .config = config, .rest = text };
+	int malformed = ini_parse_stream(next_line, &reading, set_key, &reading);
 
-	if (line > 0 && reading.unknown[0])
-		envelope_fail(e, ENVELOPE_E_CONFIG, "%s:%d: %s is not known", path, line,
-			      reading.unknown);
-	else if (line)
-		envelope_fail(e, ENVELOPE_E_CONFIG, "%s:%d: malformed", path, line);
-	else if (!config->provider[0])
-		envelope_fail(e, ENVELOPE_E_CONFIG, "%s: [kek] provider is missing", path);
-	else if (strcmp(config->provider, "service"))
-		envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
-			      "%s: provider \"%s\": this version knows only \"service\"", path,
-			      config->provider);
-	else
-		return 0;
-	return e ? -(int)e->code : -ENVELOPE_E_CONFIG;
+	if (malformed > 0 && (malformed < reading.line || !reading.why[0]))
+		return envelope_fail(e, ENVELOPE_E_CONFIG,
+				     "%s:%d: neither [section], key = value nor # comment", path,
+				     malformed);
+	if (malformed < 0)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: out of memory", path);
+	if (reading.why[0])
+		return envelope_fail(e, ENVELOPE_E_CONFIG, "%s:%d: %s", path, reading.line,
+				     reading.why);
+	if (!config->provider[0])
+		return envelope_fail(e, ENVELOPE_E_CONFIG, "%s: [kek] provider is missing", path);
+	if (strcmp(config->provider, "service"))
+		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
+				     "%s: provider \"%s\": this version knows only \"service\"",
+				     path, config->provider);
+	return 0;
 }
 
 static void set_defaults(struct envelope_kek_config *config, const char *name)
@@ -99,6 +166,7 @@ int envelope_kek_config_load(const char *directory, const char *name,
 {
 	char path[PATH_MAX];
 	char *text;
+	size_t size;
 	int r;
 
 	if (!envelope_kek_name_valid(name))
@@ -106,7 +174,7 @@ int envelope_kek_config_load(const char *directory, const char *name,
 				     name);
 	set_defaults(config, name);
 	snprintf(path, sizeof(path), "%s/%s" SUFFIX, directory, name);
-	r = envelope_file_read(path, CONFIG_LIMIT, &text, NULL);
+	r = envelope_file_read(path, CONFIG_LIMIT, &text, &size);
 	if (r == -ENOENT && !strcmp(name, ENVELOPE_DEFAULT_KEK)) {
 		snprintf(config->provider, sizeof(config->provider), "service");
 		return 0;
@@ -115,7 +183,10 @@ int envelope_kek_config_load(const char *directory, const char *name,
 		return undeclared(path, name, e);
 	if (r < 0)
 		return envelope_fail(e, ENVELOPE_E_CONFIG, "%s: %s", path, strerror(-r));
-	r = envelope_kek_config_parse(text, path, config, e);
+	if (strlen(text) != size)
+		r = envelope_fail(e, ENVELOPE_E_CONFIG, "%s: not a text", path);
+	else
+		r = envelope_kek_config_parse(text, path, config, e);
 	free(text);
 	return r;
 }
@@ -158,6 +229,7 @@ int envelope_kek_config_write(const char *directory, const struct envelope_kek_c
 			      struct envelope_error *e)
 {
 	char path[PATH_MAX], text[1024];
+	struct envelope_kek_config back = *config;
 	struct stat st;
 	int r;
 
@@ -167,6 +239,9 @@ int envelope_kek_config_write(const char *directory, const struct envelope_kek_c
 	snprintf(text, sizeof(text),
 		 "[kek]\nprovider = %s\nlease = %u\n\n[service]\nkeystore = %s\n", config->provider,
 		 config->lease, config->keystore);
+	r = envelope_kek_config_parse(text, path, &back, e);
+	if (r < 0)
+		return r;
 	r = envelope_file_replace(path, text, strlen(text), 0644);
 	if (r < 0)
 		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", path, strerror(-r));

@@ -36,7 +36,8 @@ struct envelope_kek_config {
  * envelope_kek_config_load() - read DIRECTORY/NAME.conf
  *
  * The KEK named `default` needs no file: it is the service's own. An unknown section
- * or key is an error with file and line, and so is a file over 64 KiB.
+ * or key, a key given twice, or a line of 200 characters or more is an error with file
+ * and line; a file over 64 KiB is one too.
  *
  * Return: 0, -ENVELOPE_E_KEK_UNDECLARED with the stanza to add as cure, or -ENVELOPE_E_CONFIG.
  */
@@ -57,7 +58,12 @@ int envelope_kek_config_parse(const char *text, const char *path,
  */
 int envelope_kek_config_list(const char *directory, char ***names, struct envelope_error *e);
 
-/** envelope_kek_config_write() - declare a KEK: NAME.conf, atomically; EXISTS if it is there */
+/**
+ * envelope_kek_config_write() - declare a KEK: NAME.conf, atomically
+ *
+ * Return: 0, -ENVELOPE_E_EXISTS where it is there, -ENVELOPE_E_CONFIG where it could not
+ * be read back, -ENVELOPE_E_IO.
+ */
 int envelope_kek_config_write(const char *directory, const struct envelope_kek_config *config,
 			      struct envelope_error *e);
 

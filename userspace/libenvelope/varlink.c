@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define FIRST_ROOM 4096
 
@@ -70,8 +71,17 @@ void varlink_buffer_free(struct varlink_buffer *buffer)
 	buffer->room = 0;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 int varlink_send(int fd, struct json_object *message, int timeout_ms)
 {
+	int64_t deadline = now_ms() + timeout_ms; /* however little a reader takes at a time */
 	const char *text = json_object_to_json_string_ext(
 		message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	size_t left = strlen(text) + 1; /* the terminator ends the message */
@@ -84,7 +94,9 @@ int varlink_send(int fd, struct json_object *message, int timeout_ms)
 			text += n;
 			left -= (size_t)n;
 		} else if (errno == EAGAIN) {
-			if (poll(&wait, 1, timeout_ms) == 0)
+			int64_t patience = deadline - now_ms();
+
+			if (poll(&wait, 1, patience > 0 ? (int)patience : 0) == 0)
 				return -ETIMEDOUT;
 		} else if (errno != EINTR) {
 			return -errno;

@@ -14,56 +14,84 @@
 #include "file.h"
 #include "volume-private.h"
 
-#define SUFFIX ".luks2"
+#define SUFFIX	  ".luks2"
+#define TEMPORARY SUFFIX ".new"
 
 static const char *uuid_wanted; /* for scandir(3), which passes nothing on */
 
-static int is_backup(const struct dirent *entry)
+static bool is_of_volume(const struct dirent *entry, const char *suffix)
 {
-	const char *suffix = strrchr(entry->d_name, '.');
+	size_t length = strlen(entry->d_name);
 
-	return !strncmp(entry->d_name, uuid_wanted, ENVELOPE_UUID_TEXT) &&
-	       entry->d_name[ENVELOPE_UUID_TEXT] == '-' && suffix && !strcmp(suffix, SUFFIX);
+	return length > strlen(suffix) &&
+	       !strcmp(entry->d_name + length - strlen(suffix), suffix) &&
+	       !strncmp(entry->d_name, uuid_wanted, ENVELOPE_UUID_TEXT) &&
+	       entry->d_name[ENVELOPE_UUID_TEXT] == '-';
 }
 
-/* Remove all but the newest @keep. Return: how many were removed. */
-static int remove_older(const char *directory, const char *uuid, unsigned int keep)
+static int is_backup(const struct dirent *entry)
+{
+	return is_of_volume(entry, SUFFIX);
+}
+
+/* What a backup that lost its power left holds the slots too */
+static int is_leftover(const struct dirent *entry)
+{
+	return is_of_volume(entry, TEMPORARY);
+}
+
+/* Remove all but the newest @keep. Return: how many were removed, or -errno. */
+static int remove_older(const char *directory, const char *uuid,
+			int (*wanted)(const struct dirent *), unsigned int keep)
 {
 	struct dirent **entries;
 	char path[PATH_MAX];
-	int n, removed = 0;
+	int n, removed = 0, failed = 0;
 
 	uuid_wanted = uuid;
-	n = scandir(directory, &entries, is_backup, alphasort);
+	n = scandir(directory, &entries, wanted, alphasort);
 	if (n < 0)
-		return 0;
+		return errno == ENOENT ? 0 : -errno;
 	for (int i = 0; i < n; i++) {
-		snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name);
-		if (i < n - (int)keep && envelope_file_remove(path) == 0)
-			removed++;
+		if (i < n - (int)keep) {
+			int r;
+
+			snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name);
+			r = envelope_file_remove(path);
+			if (r < 0)
+				failed = r;
+			else
+				removed++;
+		}
 		free(entries[i]);
 	}
 	free(entries);
-	return removed;
+	return failed < 0 ? failed : removed;
 }
 
 int envelope_volume_forget_backups(const char *directory, const char *uuid)
 {
-	return remove_older(directory, uuid, 0);
+	int leftovers = remove_older(directory, uuid, is_leftover, 0);
+	int backups = remove_older(directory, uuid, is_backup, 0);
+
+	return leftovers < 0 ? leftovers : backups;
 }
 
 /* The keyslots area is unused: 16 MiB of zeros need no room */
 static int make_sparse(const char *path)
 {
 	off_t from = 2 * ENVELOPE_METADATA_BYTES;
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	int r = 0;
+	int fd, r = 0;
 
+	/* libcryptsetup leaves it read-only */
+	if (chmod(path, 0600) < 0)
+		return -errno;
+	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	(void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from,
 			(off_t)ENVELOPE_WITNESS_OFFSET - from);
-	if (fchmod(fd, 0600) < 0 || fsync(fd) < 0)
+	if (fsync(fd) < 0)
 		r = -errno;
 	close(fd);
 	return r;
@@ -97,12 +125,13 @@ int envelope_volume_backup(struct envelope_volume *volume, const char *directory
 		return envelope_volume_failed(volume, e, ENVELOPE_E_IO, "backing its header up", r);
 	}
 	r = make_sparse(temporary);
-	if (r == 0 && rename(temporary, path) < 0)
-		r = -errno;
+	if (r == 0)
+		r = envelope_file_rename(temporary, path);
 	if (r < 0) {
 		unlink(temporary);
 		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", path, strerror(-r));
 	}
-	remove_older(directory, volume->geometry.uuid, keep);
+	remove_older(directory, volume->geometry.uuid, is_leftover, 0);
+	remove_older(directory, volume->geometry.uuid, is_backup, keep);
 	return 0;
 }

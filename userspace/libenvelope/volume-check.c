@@ -63,7 +63,7 @@ static void find_holder(int fd, char *name, size_t room)
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(st.st_rdev),
 		 minor(st.st_rdev));
 	dir = opendir(path);
-	while (dir && (entry = readdir(dir)))
+	while (dir && !*name && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
 			snprintf(name, room, " by %.64s", entry->d_name);
 	if (dir)
@@ -160,11 +160,13 @@ static int check_content(const char *device, int fd, struct envelope_error *e)
 	}
 }
 
-static int choose_sector_size(const struct envelope_format *format, uint64_t data_size,
+static int choose_sector_size(const struct envelope_format *format, int fd, uint64_t data_size,
 			      unsigned int *sector_size, struct envelope_error *e)
 {
 	unsigned int wanted = format->sector_size;
+	int smallest = 512; /* that the disk can write */
 
+	(void)ioctl(fd, BLKSSZGET, &smallest); /* not of a file */
 	*sector_size = data_size % 4096 ? 512 : 4096;
 	if (wanted == 0)
 		return 0;
@@ -176,6 +178,10 @@ static int choose_sector_size(const struct envelope_format *format, uint64_t dat
 		return envelope_fail(e, ENVELOPE_E_USAGE,
 				     "%s: its size is no multiple of %u-byte sectors",
 				     format->device, wanted);
+	if (wanted < (unsigned int)smallest)
+		return envelope_fail(e, ENVELOPE_E_USAGE,
+				     "%s: the disk cannot write sectors smaller than %d bytes",
+				     format->device, smallest);
 	*sector_size = wanted;
 	return 0;
 }
@@ -207,14 +213,13 @@ static int choose_uuid(const char *wanted, char *uuid, struct envelope_error *e)
 	return 0;
 }
 
-int envelope_volume_check_device(const struct envelope_format *format,
-				 struct envelope_geometry *geometry, struct envelope_error *e)
+/* @fd: exclusive, the caller's to close */
+static int check(const struct envelope_format *format, int *fd, struct envelope_geometry *geometry,
+		 struct envelope_error *e)
 {
-	_cleanup_close_ int fd = -1;
 	uint64_t size;
-	int r;
+	int r = open_exclusively(format->device, fd, &size, e);
 
-	r = open_exclusively(format->device, &fd, &size, e);
 	if (r < 0)
 		return r;
 	if (size < ENVELOPE_DATA_OFFSET + ENVELOPE_DATA_MINIMUM)
@@ -222,7 +227,7 @@ int envelope_volume_check_device(const struct envelope_format *format,
 				     "%s: %llu bytes; a volume needs at least %llu", format->device,
 				     (unsigned long long)size,
 				     ENVELOPE_DATA_OFFSET + ENVELOPE_DATA_MINIMUM);
-	r = choose_sector_size(format, size - ENVELOPE_DATA_OFFSET, &geometry->sector_size, e);
+	r = choose_sector_size(format, *fd, size - ENVELOPE_DATA_OFFSET, &geometry->sector_size, e);
 	if (r < 0)
 		return r;
 	r = choose_uuid(format->uuid, geometry->uuid, e);
@@ -230,22 +235,35 @@ int envelope_volume_check_device(const struct envelope_format *format,
 		return r;
 	geometry->key_size = ENVELOPE_DEK_MAX;
 	geometry->data_offset = ENVELOPE_DATA_OFFSET;
-	return format->force ? 0 : check_content(format->device, fd, e);
+	return format->force ? 0 : check_content(format->device, *fd, e);
 }
 
-int envelope_volume_wipe_signatures(const char *device, struct envelope_error *e)
+int envelope_volume_check_device(const struct envelope_format *format,
+				 struct envelope_geometry *geometry, struct envelope_error *e)
 {
-	_cleanup_close_ int fd = open(device, O_RDWR | O_CLOEXEC);
-	_cleanup_probe_ blkid_probe probe = fd < 0 ? NULL : new_probe(fd);
+	_cleanup_close_ int fd = -1;
 
+	return check(format, &fd, geometry, e);
+}
+
+int envelope_volume_clear(const struct envelope_format *format, struct envelope_error *e)
+{
+	_cleanup_close_ int fd = -1;
+	_cleanup_probe_ blkid_probe probe = NULL;
+	struct envelope_geometry ignored;
+	int r = check(format, &fd, &ignored, e);
+
+	if (r < 0)
+		return r;
+	probe = new_probe(fd);
 	if (!probe)
-		return envelope_fail(e, ENVELOPE_E_IO, "%s: cannot be probed", device);
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: cannot be probed", format->device);
 	while (blkid_do_probe(probe) == 0)
 		if (blkid_do_wipe(probe, 0) < 0)
 			return envelope_fail(e, ENVELOPE_E_IO, "%s: an old signature stays: %s",
-					     device, strerror(errno));
+					     format->device, strerror(errno));
 	if (fsync(fd) < 0)
-		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", device, strerror(errno));
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", format->device, strerror(errno));
 	return 0;
 }
 

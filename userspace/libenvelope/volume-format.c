@@ -54,11 +54,15 @@ static int read_back(const struct envelope_format *format, const struct envelope
 		     const uint8_t *dek, struct envelope_error *e)
 {
 	_cleanup_volume_ struct envelope_volume *volume = NULL;
+	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
+	size_t n;
 	int r = envelope_volume_load(format->device, &volume, e);
 
+	if (r == 0)
+		r = envelope_volume_slots(volume, slots, &n, e);
 	if (r < 0)
 		return r;
-	if (strcmp(volume->geometry.uuid, geometry->uuid) ||
+	if (n != 1 || strcmp(volume->geometry.uuid, geometry->uuid) ||
 	    volume->geometry.key_size != geometry->key_size ||
 	    volume->geometry.sector_size != geometry->sector_size ||
 	    volume->geometry.data_offset != geometry->data_offset)
@@ -94,13 +98,15 @@ int envelope_volume_format(const struct envelope_format *format,
 
 	if (r < 0)
 		return r;
-	snprintf(volume->geometry.uuid, sizeof(volume->geometry.uuid), "%s", geometry->uuid);
-	r = envelope_volume_wipe_signatures(format->device, e);
-	if (r == 0)
-		r = write_header(volume, format, geometry, dek, e);
+	volume->geometry = *geometry;
+	r = envelope_volume_clear(format, e);
 	if (r < 0)
 		return r;
-	r = envelope_witness_write(format->device, geometry, dek, e);
+	r = write_header(volume, format, geometry, dek, e);
+	if (r == -ENVELOPE_E_BUSY) /* then it is another's by now */
+		return r;
+	if (r == 0)
+		r = envelope_witness_write(format->device, geometry, dek, e);
 	if (r == 0)
 		r = envelope_volume_put_slot(volume, token, e);
 	if (r >= 0)

@@ -31,8 +31,11 @@ int envelope_volume_failed(struct envelope_volume *volume, struct envelope_error
 int envelope_volume_put_slot(struct envelope_volume *volume, const struct envelope_token *token,
 			     struct envelope_error *e);
 
-/** envelope_volume_wipe_signatures() - what an old content is known by, as wipefs does */
-int envelope_volume_wipe_signatures(const char *device, struct envelope_error *e);
+/**
+ * envelope_volume_clear() - check once more that the device may be formatted, and take away
+ * what its old content is known by, as wipefs does, all in one exclusive open
+ */
+int envelope_volume_clear(const struct envelope_format *format, struct envelope_error *e);
 
 /* Each opens the device for itself, past the page cache where the device allows. */
 int envelope_witness_write(const char *device, const struct envelope_geometry *geometry,

@@ -110,6 +110,27 @@ static bool is_ours(struct envelope_volume *volume)
 	return false;
 }
 
+/* A header half-way through cryptsetup's reencryption, or with authenticated sectors */
+static int check_features(struct envelope_volume *volume, struct envelope_error *e)
+{
+	struct crypt_params_integrity integrity = { 0 };
+	uint32_t requirements = 0;
+	int r = crypt_persistent_flags_get(volume->cd, CRYPT_FLAGS_REQUIREMENTS, &requirements);
+
+	if (r < 0)
+		return envelope_volume_failed(volume, e, ENVELOPE_E_HEADER_DAMAGED,
+					      "reading the header's requirements", r);
+	if (requirements)
+		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
+				     "%s: its header asks for what this version does not know, "
+				     "such as a reencryption under way (requirements 0x%x)",
+				     volume->device, requirements);
+	if (crypt_get_integrity_info(volume->cd, &integrity) == 0 && integrity.tag_size)
+		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
+				     "%s: its sectors carry integrity tags", volume->device);
+	return 0;
+}
+
 /* What a table is loaded from must be what this project writes, whoever wrote the header */
 static int check_geometry(struct envelope_volume *volume, struct envelope_error *e)
 {
@@ -118,11 +139,13 @@ static int check_geometry(struct envelope_volume *volume, struct envelope_error 
 	const char *cipher = crypt_get_cipher(cd), *mode = crypt_get_cipher_mode(cd);
 	const char *uuid = crypt_get_uuid(cd);
 
-	if (!cipher || !mode || strcmp(cipher, "aes") || strcmp(mode, "xts-plain64") ||
-	    crypt_get_iv_offset(cd))
+	if (!cipher || !mode || strcmp(cipher, "aes") || strcmp(mode, "xts-plain64"))
 		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
 				     "%s: its cipher is %s-%s; this version knows aes-xts-plain64",
 				     volume->device, cipher ? cipher : "?", mode ? mode : "?");
+	if (crypt_get_iv_offset(cd))
+		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
+				     "%s: its sectors are not counted from 0", volume->device);
 	if (!uuid || !envelope_uuid_valid(uuid))
 		return envelope_fail(e, ENVELOPE_E_HEADER_DAMAGED, "%s: its uuid is malformed",
 				     volume->device);
@@ -152,7 +175,9 @@ int envelope_volume_load(const char *device, struct envelope_volume **out, struc
 		return envelope_fail(e, ENVELOPE_E_NOT_VOLUME,
 				     "%s: a LUKS2 volume of cryptsetup, not an envelope volume",
 				     device);
-	r = check_geometry(volume, e);
+	r = check_features(volume, e);
+	if (r == 0)
+		r = check_geometry(volume, e);
 	if (r < 0)
 		return r;
 	*out = volume;

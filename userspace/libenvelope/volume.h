@@ -2,6 +2,7 @@
 /*
  * Volumes: the LUKS2 header by libcryptsetup, our tokens in it, the witness,
  * header backups. Everything here may block on the disk: call it in a helper process.
+ * A device may be a block device or an image file; only the former can be held exclusively.
  */
 #ifndef ENVELOPE_VOLUME_H
 #define ENVELOPE_VOLUME_H
@@ -118,7 +119,10 @@ int envelope_volume_erase(struct envelope_volume *volume, struct envelope_error 
 int envelope_volume_backup(struct envelope_volume *volume, const char *directory, unsigned int keep,
 			   struct envelope_error *e);
 
-/** envelope_volume_forget_backups() - remove every backup of this uuid; returns how many */
+/**
+ * envelope_volume_forget_backups() - remove every backup of this uuid
+ * Return: how many, or -errno where one is still there.
+ */
 int envelope_volume_forget_backups(const char *directory, const char *uuid);
 
 /** envelope_volume_data_sectors() - 512-byte sectors of data the device has room for now */
