@@ -16,7 +16,7 @@
 #define PAGE   4096
 #define GRAIN  512 /* what memory must be aligned to */
 #define PIECES 24  /* of each read or write */
-#define ROUNDS 64
+#define ROUNDS 24
 
 static void fail(const char *what)
 {
