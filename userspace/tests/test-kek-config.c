@@ -6,12 +6,17 @@
 
 static char directory[64];
 
-static void declare(const char *name, const char *text)
+static void declare_bytes(const char *name, const void *bytes, size_t size)
 {
 	char path[192];
 
 	snprintf(path, sizeof(path), "%s/%s.conf", directory, name);
-	assert_int_equal(envelope_file_replace(path, text, strlen(text), 0644), 0);
+	assert_int_equal(envelope_file_replace(path, bytes, size, 0644), 0);
+}
+
+static void declare(const char *name, const char *text)
+{
+	declare_bytes(name, text, strlen(text));
 }
 
 static void test_default(void **state)
@@ -33,7 +38,7 @@ static void test_declared(void **state)
 	char **names;
 
 	declare("north", "# ours\n[kek]\nprovider = service\nlease = 600\n\n"
-			 "[service]\nkeystore = /srv/keys ; here\n");
+			 "[service]\n  keystore = /srv/keys ; here\n");
 	assert_good(envelope_kek_config_load(directory, "north", &config, &e));
 	assert_int_equal(config.lease, 600);
 	assert_string_equal(config.keystore, "/srv/keys");
@@ -42,6 +47,9 @@ static void test_declared(void **state)
 	assert_fails(EXISTS, envelope_kek_config_write(directory, &config, &e));
 	assert_good(envelope_kek_config_load(directory, "south", &back, &e));
 	assert_memory_equal(&back, &config, sizeof(config));
+	snprintf(back.name, sizeof(back.name), "west");
+	snprintf(back.keystore, sizeof(back.keystore), "/%0220d", 0); /* no line holds it */
+	assert_fails(CONFIG, envelope_kek_config_write(directory, &back, &e));
 	assert_good(envelope_kek_config_list(directory, &names, &e));
 	assert_string_equal(names[0], "default");
 	assert_string_equal(names[1], "north");
@@ -68,18 +76,23 @@ static void test_bad(void **state)
 		const char *text, *says;
 	} bad[] = {
 		{ "[kek]\nprovider = service\nkolour = red\n", ":3: [kek] kolour" },
-		{ "[kek]\nprovider = service\n[azure]\nvault = x\n", ":4: [azure] vault" },
-		{ "[kek]\nprovider = service\nlease = 5\n", ":3: malformed" },
-		{ "[kek]\nprovider = service\nlease = 90000\n", ":3: malformed" },
-		{ "[kek]\nprovider = service\nlease = soon\n", ":3: malformed" },
-		{ "[kek]\nprovider = service\nlease = -60\n", ":3: malformed" },
-		{ "[kek]\nprovider = service\n[service]\nkeystore = relative\n", ":4: malformed" },
+		{ "[kek]\nprovider = service\n[azure]\nvault = x\n", ":3: [azure]" },
+		{ "[kek]\nprovider = service\n[empty]\n", ":3: [empty] is not a known section" },
+		{ "provider = service\n", ":1: [] provider is not known" },
+		{ "[kek]\nprovider = service\nlease = 5\n", ":3: [kek] lease must be 10 to" },
+		{ "[kek]\nprovider = service\nlease = 90000\n", "not \"90000\"" },
+		{ "[kek]\nprovider = service\nlease = soon\n", ":3: [kek] lease must be" },
+		{ "[kek]\nprovider = service\nlease = -60\n", ":3: [kek] lease must be" },
+		{ "[kek]\nprovider = service\n[service]\nkeystore = relative\n", "full path" },
 		{ "[kek]\nlease = 60\n", "provider is missing" },
-		{ "provider\n", ":1: malformed" },
+		{ "provider\n", ":1: neither" },
+		{ "[kek]\nprovider\nlease = 5\n", ":2: neither" },
+		{ "[kek]\nlease = 60\nlease = 70\n", ":3: [kek] lease is given twice" },
 	};
+	static const char nul[] = "[kek]\nprovider = service\n\0lease = 5\n";
 	struct envelope_kek_config config;
+	char text[256], *large;
 	struct envelope_error e;
-	char *large;
 
 	for (size_t i = 0; i < N(bad); i++) {
 		declare("bad", bad[i].text);
@@ -88,6 +101,12 @@ static void test_bad(void **state)
 	}
 	declare("bad", "[kek]\nprovider = azure\n");
 	assert_fails(UNSUPPORTED, envelope_kek_config_load(directory, "bad", &config, &e));
+	snprintf(text, sizeof(text), "[kek]\n# %0190d lease = 60\nprovider = service\n", 0);
+	declare("bad", text);
+	assert_fails(CONFIG, envelope_kek_config_load(directory, "bad", &config, &e));
+	assert_non_null(strstr(e.message, ":2: the line is longer"));
+	declare_bytes("bad", nul, sizeof(nul) - 1);
+	assert_fails(CONFIG, envelope_kek_config_load(directory, "bad", &config, &e));
 	large = calloc(1, 70000);
 	memset(large, '\n', 69999);
 	declare("bad", large);

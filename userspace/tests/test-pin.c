@@ -82,6 +82,10 @@ static void test_damaged(void **state)
 		"\",\"dek\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",\"threshold\":1,"
 		"\"keks\":[],"
 		"\"created\":\"2026-01-31T12:00:00Z\"}",
+		/* a KEK whose name goes on behind a NUL */
+		"{\"type\":\"envelope-pin\",\"format\":1,\"uuid\":\"" UUID
+		"\",\"dek\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",\"threshold\":1,"
+		"\"keks\":[\"default\\u0000x\"],\"created\":\"2026-01-31T12:00:00Z\"}",
 		/* another volume's */
 		"{\"type\":\"envelope-pin\",\"format\":1,\"uuid\":\"00000000-52a7-4e0e-9d0a-"
 		"6f3a4f9f2b11\",\"dek\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","

@@ -8,6 +8,13 @@
 
 #include "secret.h"
 
+/* Under the address sanitizer mlock(2) does nothing */
+#ifdef __SANITIZE_ADDRESS__
+#define LOCKS 0
+#else
+#define LOCKS 1
+#endif
+
 static long locked_kib(void)
 {
 	FILE *file = fopen("/proc/self/status", "r");
@@ -26,7 +33,7 @@ static void test_locked(void **state)
 	uint8_t *secret = envelope_secret_alloc(5000);
 
 	assert_non_null(secret);
-	assert_int_equal(locked_kib() - before, 8);
+	assert_int_equal(locked_kib() - before, LOCKS ? 8 : 0);
 	for (size_t i = 0; i < 5000; i++)
 		assert_int_equal(secret[i], 0);
 	memset(secret, 0xaa, 5000);
@@ -63,9 +70,12 @@ static void test_fork(void **state)
 
 static void test_no_lock_no_memory(void **state)
 {
-	pid_t pid = fork();
+	pid_t pid;
 	int status;
 
+	if (!LOCKS)
+		return;
+	pid = fork();
 	if (pid == 0) {
 		struct rlimit none = { 0, 0 };
 

@@ -75,6 +75,54 @@ static void test_round_trip(void **state)
 	drop(&s);
 }
 
+/*
+ * Of the secret 40 41 … 5f and the DEK 00 01 … 3f, made from the document by a few lines of
+ * Python: what this format is must never change
+ */
+static const char known[] =
+	"{\"type\":\"envelope\",\"keyslots\":[],\"format\":1,\"uuid\":\"7c0b6a1e-52a7-4e0e-"
+	"9d0a-6f3a4f9f2b11\",\"slot\":5,\"created\":\"2026-01-31T12:00:00Z\",\"threshold\":"
+	"1,\"shares\":[{\"index\":1,\"kek\":\"default\",\"version\":\"1\",\"algorithm\":\"A"
+	"256KWP\",\"wrapped\":\"bRDvp+4wI0YJRcipiG5xATU9ZjNxAMX/K8sIv3kOniAuqijDHXIdhw==\","
+	"\"commitment\":\"fJhgG/t65S4O+T/x7EhZJ6TUmV9Ab93tCVZETKB+jX4=\"},{\"index\":7,\"ke"
+	"k\":\"customer.eu\",\"version\":\"v-2\",\"algorithm\":\"A256KWP\",\"wrapped\":\"di"
+	"hPOkV8yR20m4t0EGTE/J0FIH8NidoHX3O67UJU/ptPDRQ1uDJ/PA==\",\"commitment\":\"8WtW/GNC"
+	"ZPpNy1pq2LptJ8eodoU+7QVqpB2gRTTYGV8=\"}],\"salt\":\"gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZ"
+	"aXmJmam5ydnp8=\",\"nonce\":\"sLGys7S1tre4ubq7\",\"dek\":\"AlTBHeq++lgVH4gDNlrmFegg"
+	"qk9IJVzNonTxQdyG+9CYAIpBSdOCZ1neWK7MaDGMsGHZIZSyPBuVeTgyYdRgIeSnDnKNVHZygUwFnX8ncB"
+	"Q=\"}";
+
+static bool same_json(const char *a, const char *b)
+{
+	_cleanup_json_ struct json_object *x = json_tokener_parse(a), *y = json_tokener_parse(b);
+
+	return json_object_equal(x, y);
+}
+
+static void test_known(void **state)
+{
+	_cleanup_secret_ uint8_t *dek = envelope_secret_alloc(64);
+	_cleanup_secret_ uint8_t *secret = envelope_secret_alloc(ENVELOPE_SHARE_BYTES);
+	struct envelope_error e = { 0 };
+	struct envelope_token token;
+	char *text;
+
+	for (uint8_t i = 0; i < ENVELOPE_SHARE_BYTES; i++)
+		secret[i] = 0x40 + i;
+	assert_good(envelope_token_parse(known, strlen(known), &token, &e));
+	assert_int_equal(token.slot, 5);
+	assert_true(envelope_token_committed(&token, 0, secret));
+	assert_true(envelope_token_committed(&token, 1, secret));
+	assert_good(envelope_token_open(&token, &geometry, secret, dek, &e));
+	for (uint8_t i = 0; i < 64; i++)
+		assert_int_equal(dek[i], i);
+	memset(token.dek, 0, sizeof(token.dek));
+	assert_good(envelope_token_seal(&token, &geometry, secret, dek, &e));
+	text = envelope_token_format(&token);
+	assert_true(same_json(text, known));
+	free(text);
+}
+
 static void broken(const struct envelope_token *token, const struct envelope_geometry *of,
 		   const struct sealed *s)
 {
@@ -231,6 +279,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_every_field_is_sealed),
 		cmocka_unit_test(test_malformed),
 	};

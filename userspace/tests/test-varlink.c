@@ -2,7 +2,10 @@
 #include "test.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "varlink.h"
 
@@ -119,6 +122,30 @@ static void test_slow_reader(void **state)
 	free(large);
 }
 
+/* Nor does one that reads a little at a time */
+static void test_dribbling_reader(void **state)
+{
+	struct json_object *message = json_object_new_object();
+	char *large = calloc(1, 1 << 20), little[256];
+	int size = 4096;
+	pid_t pid;
+
+	memset(large, 'x', (1 << 20) - 1);
+	json_object_object_add(message, "x", json_object_new_string(large));
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	pid = fork();
+	if (pid == 0) {
+		while (poll(NULL, 0, 5) == 0 && read(pair[1], little, sizeof(little)) > 0)
+			;
+		_exit(0);
+	}
+	assert_int_equal(varlink_send(pair[0], message, 200), -ETIMEDOUT);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	json_object_put(message);
+	free(large);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +153,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_split, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_slow_reader, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_dribbling_reader, set_up, tear_down),
 		cmocka_unit_test(test_errors),
 	};
 

@@ -2,88 +2,10 @@
 /* Volumes on image files, by the real libcryptsetup. */
 #include "test.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
+#include <json-c/json.h>
+#include <libcryptsetup.h>
 
-#include "volume.h"
-
-#define SIZE (48 << 20)
-
-static char directory[64], image[96], other[96], backups[96];
-
-struct made {
-	struct envelope_geometry geometry;
-	struct envelope_token token;
-	uint8_t *dek;
-};
-
-static int run(const char *fmt, ...)
-{
-	char command[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	return system(command);
-}
-
-static void new_image(const char *path, off_t size)
-{
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, size), 0);
-	close(fd);
-}
-
-static void poke(const char *path, off_t at, const void *data, size_t size)
-{
-	int fd = open(path, O_RDWR);
-
-	assert_int_equal(pwrite(fd, data, size, at), size);
-	close(fd);
-}
-
-static void seal(struct made *made, unsigned int slot, struct envelope_token *token)
-{
-	_cleanup_secret_ uint8_t *secret = envelope_secret_alloc(32);
-	struct envelope_error e = { 0 };
-
-	assert_good(envelope_token_begin(token, &made->geometry, slot, secret, &e));
-	token->threshold = 1;
-	token->n_shares = 1;
-	token->shares[0].index = 1;
-	strcpy(token->shares[0].kek, "default");
-	strcpy(token->shares[0].version, "1");
-	strcpy(token->shares[0].algorithm, "A256KWP");
-	token->shares[0].wrapped_size = 40;
-	assert_good(envelope_token_commit(token, 0, secret, &e));
-	assert_good(envelope_token_seal(token, &made->geometry, secret, made->dek, &e));
-}
-
-static void format(const char *path, const char *uuid, struct made *made)
-{
-	struct envelope_format wish = { .device = path, .uuid = uuid, .label = "test" };
-	struct envelope_error e = { 0 };
-
-	new_image(path, SIZE);
-	assert_good(envelope_volume_check_device(&wish, &made->geometry, &e));
-	made->dek = envelope_secret_alloc(64);
-	assert_int_equal(envelope_random(made->dek, 64), 0);
-	seal(made, 0, &made->token);
-	assert_good(envelope_volume_format(&wish, &made->geometry, made->dek, &made->token, &e));
-}
-
-static struct envelope_volume *load(const char *path)
-{
-	struct envelope_volume *volume;
-	struct envelope_error e = { 0 };
-
-	assert_good(envelope_volume_load(path, &volume, &e));
-	return volume;
-}
+#include "test-volume.h"
 
 static void test_format_and_load(void **state)
 {
@@ -95,7 +17,7 @@ static void test_format_and_load(void **state)
 	char *text, *back;
 	size_t n;
 
-	format(image, NULL, &made);
+	format(image, &made);
 	volume = load(image);
 	assert_string_equal(envelope_volume_label(volume), "test");
 	assert_int_equal(envelope_volume_geometry(volume)->sector_size, 4096);
@@ -127,8 +49,8 @@ static void test_foreign_header(void **state)
 	struct envelope_volume *volume;
 	struct made a, b;
 
-	format(image, NULL, &a);
-	format(other, NULL, &b);
+	format(image, &a);
+	format(other, &b);
 	assert_int_equal(
 		run("dd if=%s of=%s bs=1M count=16 conv=notrunc status=none", other, image), 0);
 	volume = load(image);
@@ -143,82 +65,6 @@ static void test_foreign_header(void **state)
 	envelope_secret_free(b.dek);
 }
 
-static size_t count_slots(const char *path, struct envelope_slot *slots)
-{
-	struct envelope_volume *volume = load(path);
-	struct envelope_error e = { 0 };
-	size_t n;
-
-	assert_good(envelope_volume_slots(volume, slots, &n, &e));
-	envelope_volume_free(volume);
-	return n;
-}
-
-static void test_replace_and_erase(void **state)
-{
-	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
-	struct envelope_error e = { 0 };
-	struct envelope_volume *volume;
-	struct envelope_token fresh;
-	struct made made;
-
-	format(image, NULL, &made);
-	seal(&made, 0, &fresh);
-	volume = load(image);
-	assert_int_equal(count_slots(image, slots), 1);
-	assert_good(envelope_volume_replace_slot(volume, slots[0].token_id, &fresh, &e));
-	envelope_volume_free(volume);
-	assert_int_equal(count_slots(image, slots), 1);
-	assert_memory_equal(slots[0].token.salt, fresh.salt, 32);
-
-	volume = load(image);
-	assert_good(envelope_volume_erase(volume, &e));
-	assert_fails(WITNESS_MISMATCH, envelope_volume_witness(volume, made.dek, &e));
-	envelope_volume_free(volume);
-	assert_int_equal(count_slots(image, slots), 0);
-	envelope_secret_free(made.dek);
-}
-
-static int count_files(const char *path)
-{
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	int n = 0;
-
-	while (dir && (entry = readdir(dir)))
-		n += entry->d_name[0] != '.';
-	closedir(dir);
-	return n;
-}
-
-static void test_backup(void **state)
-{
-	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
-	struct envelope_error e = { 0 };
-	struct envelope_volume *volume;
-	struct made made;
-	struct stat st;
-
-	format(image, NULL, &made);
-	volume = load(image);
-	for (int i = 0; i < 5; i++)
-		assert_good(envelope_volume_backup(volume, backups, 3, &e));
-	assert_int_equal(count_files(backups), 3);
-	assert_int_equal(stat(backups, &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0700);
-	assert_good(envelope_volume_erase(volume, &e));
-	envelope_volume_free(volume);
-	assert_int_equal(count_slots(image, slots), 0);
-	assert_int_equal(run("cryptsetup luksHeaderRestore -q --header-backup-file "
-			     "$(ls %s/*.luks2 | tail -n 1) %s",
-			     backups, image),
-			 0);
-	assert_int_equal(count_slots(image, slots), 1);
-	assert_int_equal(envelope_volume_forget_backups(backups, made.geometry.uuid), 3);
-	assert_int_equal(count_files(backups), 0);
-	envelope_secret_free(made.dek);
-}
-
 static void test_damaged_header(void **state)
 {
 	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
@@ -226,9 +72,9 @@ static void test_damaged_header(void **state)
 	struct envelope_error e;
 	struct made made;
 
-	format(image, NULL, &made);
+	format(image, &made);
 	poke(image, 5000, "damage", 6);
-	assert_int_equal(count_slots(image, slots), 1);
+	assert_int_equal(read_slots(image, slots), 1);
 	poke(image, 5000, "damage", 6);
 	poke(image, (128 << 10) + 5000, "damage", 6);
 	assert_fails(HEADER_DAMAGED, envelope_volume_load(image, &volume, &e));
@@ -297,7 +143,7 @@ static void test_refusals(void **state)
 			 0);
 	assert_fails(NOT_VOLUME, envelope_volume_load(image, &volume, &e));
 	assert_non_null(strstr(e.message, "LUKS2"));
-	format(image, NULL, &made);
+	format(image, &made);
 	assert_fails(HOLDS_DATA, envelope_volume_check_device(&wish, &geometry, &e));
 	assert_non_null(strstr(e.message, made.geometry.uuid));
 	envelope_secret_free(made.dek);
@@ -320,29 +166,190 @@ static void test_forced(void **state)
 	envelope_secret_free(made.dek);
 }
 
-static int set_up(void **state)
+static const struct {
+	const char *name, *value; /* of a member of the token; NULL takes it away */
+} bad_tokens[] = {
+	{ "dek", NULL },
+	{ "uuid", "\"00000000-52a7-4e0e-9d0a-6f3a4f9f2b11\"" },
+	{ "slot", "31" },
+	{ "dek", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"" },
+};
+
+/* One token that is not good is an error which names it, however good the others are */
+static void test_bad_tokens(void **state)
 {
-	new_directory(directory);
-	snprintf(image, sizeof(image), "%s/image", directory);
-	snprintf(other, sizeof(other), "%s/other", directory);
-	snprintf(backups, sizeof(backups), "%s/headers", directory);
-	return 0;
+	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
+	struct envelope_error e = { 0 };
+	struct envelope_volume *volume;
+	struct made made;
+	char *text;
+	size_t n;
+
+	format(image, &made);
+	text = envelope_token_format(&made.token);
+	for (size_t i = 0; i < N(bad_tokens); i++) {
+		struct json_object *object = json_tokener_parse(text);
+		char path[96];
+
+		json_object_object_del(object, bad_tokens[i].name);
+		if (bad_tokens[i].value)
+			json_object_object_add(object, bad_tokens[i].name,
+					       json_tokener_parse(bad_tokens[i].value));
+		snprintf(path, sizeof(path), "%s/token", directory);
+		json_object_to_file(path, object);
+		json_object_put(object);
+		assert_int_equal(run("cryptsetup token import --token-id 7 --token-replace "
+				     "--json-file %s %s",
+				     path, image),
+				 0);
+		volume = load(image);
+		assert_fails(TOKEN_INVALID, envelope_volume_slots(volume, slots, &n, &e));
+		assert_non_null(strstr(e.message, "7"));
+		assert_non_null(strstr(e.message, image));
+		envelope_volume_free(volume);
+	}
+	free(text);
+	envelope_secret_free(made.dek);
 }
 
-static int tear_down(void **state)
+/* What would make the table that is loaded a wrong one */
+static void test_unsupported(void **state)
 {
-	remove_directory(directory);
-	return 0;
+	struct crypt_device *cd;
+	struct envelope_volume *volume;
+	struct envelope_error e = { 0 };
+	struct made made;
+
+	format(image, &made);
+	assert_int_equal(crypt_init(&cd, image), 0);
+	assert_int_equal(crypt_load(cd, CRYPT_LUKS2, NULL), 0);
+	assert_int_equal(crypt_persistent_flags_set(cd, CRYPT_FLAGS_REQUIREMENTS,
+						    CRYPT_REQUIREMENT_OFFLINE_REENCRYPT),
+			 0);
+	crypt_free(cd);
+	assert_fails(UNSUPPORTED, envelope_volume_load(image, &volume, &e));
+	assert_non_null(strstr(e.message, "reencryption"));
+	envelope_secret_free(made.dek);
+
+	new_image(image, SIZE);
+	assert_int_equal(run("printf x | cryptsetup luksFormat -q --pbkdf pbkdf2 "
+			     "--pbkdf-force-iterations 1000 --cipher aes-cbc-essiv:sha256 "
+			     "--subsystem envelope %s - 2>/dev/null",
+			     image),
+			 0);
+	assert_fails(UNSUPPORTED, envelope_volume_load(image, &volume, &e));
+	assert_non_null(strstr(e.message, "aes-cbc-essiv"));
+	assert_int_equal(run("printf x | cryptsetup luksFormat -q --pbkdf pbkdf2 "
+			     "--pbkdf-force-iterations 1000 --subsystem envelope "
+			     "--offset 32768 %s - 2>/dev/null",
+			     image),
+			 0);
+	assert_fails(UNSUPPORTED, envelope_volume_load(image, &volume, &e));
+	assert_non_null(strstr(e.message, "no witness has room"));
+}
+
+/* A DEK of 32 bytes, and sectors of 512 */
+static void test_small(void **state)
+{
+	struct envelope_format wish = { .device = image, .sector_size = 512 };
+	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
+	struct envelope_error e = { 0 };
+	struct envelope_volume *volume;
+	struct made made;
+	size_t n;
+
+	format_as(&wish, 32, &made);
+	volume = load(image);
+	assert_good(envelope_volume_slots(volume, slots, &n, &e));
+	assert_int_equal(envelope_volume_geometry(volume)->key_size, 32);
+	assert_int_equal(envelope_volume_geometry(volume)->sector_size, 512);
+	assert_true(opens(&made, &slots[0].token));
+	assert_good(envelope_volume_verify(volume, made.dek, &e));
+	assert_good(envelope_volume_witness(volume, made.dek, &e));
+	envelope_volume_free(volume);
+	envelope_secret_free(made.dek);
+}
+
+/* Of the DEK 00 01 … 3f, made from the document by a few lines of Python */
+static void test_known_witness(void **state)
+{
+	struct envelope_format wish = { .device = image,
+					.uuid = "7c0b6a1e-52a7-4e0e-9d0a-6f3a4f9f2b11" };
+	struct envelope_error e = { 0 };
+	struct envelope_volume *volume;
+	uint8_t witness[112], dek[64];
+	struct made made;
+
+	from_hex("444d2d454e56454c4f50452d57495431b0b1b2b3b4b5b6b7b8b9babb30103dc2af66138a9a5f7f1e"
+		 "ef80ac802b433c8dc2ee657d2b90e15868dbad3a81328783dd686129f2d8f39e7b656479844ace38"
+		 "dffe422364c874fd3897638bfb67a6617b42ebc984c99cfc69e2e3512aed9c73",
+		 witness);
+	for (size_t i = 0; i < sizeof(dek); i++)
+		dek[i] = (uint8_t)i;
+	format_as(&wish, ENVELOPE_DEK_MAX, &made);
+	poke(image, ENVELOPE_WITNESS_OFFSET, witness, sizeof(witness));
+	volume = load(image);
+	assert_good(envelope_volume_witness(volume, dek, &e));
+	assert_fails(WITNESS_MISMATCH, envelope_volume_witness(volume, made.dek, &e));
+	poke(image, ENVELOPE_WITNESS_OFFSET + 4095, "x", 1);
+	assert_fails(WITNESS_MISMATCH, envelope_volume_witness(volume, dek, &e));
+	envelope_volume_free(volume);
+	envelope_secret_free(made.dek);
+}
+
+/* Between the check and the writing a KEK is made, and somebody may write to the disk */
+static void test_changed_meanwhile(void **state)
+{
+	struct envelope_format wish = { .device = image };
+	struct envelope_error e = { 0 };
+	struct made made;
+
+	new_image(image, SIZE);
+	assert_good(envelope_volume_check_device(&wish, &made.geometry, &e));
+	made.dek = envelope_secret_alloc(ENVELOPE_DEK_MAX);
+	seal(&made, 0, &made.token);
+	assert_int_equal(run("mkfs.ext4 -q %s", image), 0);
+	assert_fails(HOLDS_DATA,
+		     envelope_volume_format(&wish, &made.geometry, made.dek, &made.token, &e));
+	assert_int_equal(run("e2fsck -fn %s >/dev/null 2>&1", image), 0);
+	envelope_secret_free(made.dek);
+}
+
+/* What fails after the header is written takes it away again */
+static void test_half_way(void **state)
+{
+	struct envelope_format wish = { .device = image };
+	struct envelope_error e = { 0 };
+	struct made made;
+
+	new_image(image, SIZE);
+	assert_good(envelope_volume_check_device(&wish, &made.geometry, &e));
+	made.dek = envelope_secret_alloc(ENVELOPE_DEK_MAX);
+	seal(&made, 0, &made.token);
+	strcpy(made.token.created, "yesterday");
+	assert_fails(TOKEN_INVALID,
+		     envelope_volume_format(&wish, &made.geometry, made.dek, &made.token, &e));
+	assert_false(envelope_volume_has_header(image));
+	assert_good(envelope_volume_check_device(&wish, &made.geometry, &e));
+	envelope_secret_free(made.dek);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_format_and_load),	  cmocka_unit_test(test_foreign_header),
-		cmocka_unit_test(test_replace_and_erase), cmocka_unit_test(test_backup),
-		cmocka_unit_test(test_damaged_header),	  cmocka_unit_test(test_content),
-		cmocka_unit_test(test_refusals),	  cmocka_unit_test(test_forced),
+		cmocka_unit_test(test_format_and_load),
+		cmocka_unit_test(test_foreign_header),
+		cmocka_unit_test(test_damaged_header),
+		cmocka_unit_test(test_content),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_forced),
+		cmocka_unit_test(test_bad_tokens),
+		cmocka_unit_test(test_unsupported),
+		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_known_witness),
+		cmocka_unit_test(test_changed_meanwhile),
+		cmocka_unit_test(test_half_way),
 	};
 
-	return cmocka_run_group_tests_name("volume", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("volume", tests, volumes_set_up, volumes_tear_down);
 }
