@@ -237,7 +237,7 @@ static void expect_refused(struct kunit *test, const char *text, int error_code,
 	char *error = NULL;
 
 	KUNIT_ASSERT_EQ(test, set_key(test, ":64:logon:t:first", &error), 0);
-	KUNIT_EXPECT_EQ(test, set_key(test, text, &error), error_code);
+	KUNIT_ASSERT_EQ(test, set_key(test, text, &error), error_code);
 	KUNIT_EXPECT_STREQ(test, error, expect);
 	KUNIT_EXPECT_PTR_EQ(test, f->env.key, key);
 	KUNIT_EXPECT_EQ(test, f->env.key_generation, 1U);

@@ -221,7 +221,7 @@ static void table_bad(struct kunit *test)
 	struct envelope_table table;
 	char *error;
 
-	KUNIT_EXPECT_EQ(test, parse(test, c->line, &table, &error), -EINVAL);
+	KUNIT_ASSERT_EQ(test, parse(test, c->line, &table, &error), -EINVAL);
 	KUNIT_EXPECT_STREQ(test, error, c->error);
 	KUNIT_EXPECT_NULL(test, table.key.text);
 }
