@@ -272,6 +272,16 @@ static int message_key(struct envelope *env, unsigned int argc, char **argv)
 	return -EINVAL;
 }
 
+/* A timeout is of the queue: it goes with it, or the table line would not load again */
+static int message_on_key_loss(struct envelope *env, const char *policy)
+{
+	int r = envelope_on_key_loss_parse(policy, &env->table.on_key_loss);
+
+	if (!r && env->table.on_key_loss == ENVELOPE_ERROR)
+		env->table.queue_timeout = 0;
+	return r;
+}
+
 /*
  * Messages: key set :<bytes>:<type>:<description>, key wipe (while suspended),
  * lease renew, on_key_loss error|queue. device-mapper lets one in at a time.
@@ -288,7 +298,7 @@ static int envelope_message(struct dm_target *ti, unsigned int argc, char **argv
 		return 0;
 	}
 	if (argc == 2 && !strcasecmp(argv[0], "on_key_loss"))
-		return envelope_on_key_loss_parse(argv[1], &env->table.on_key_loss);
+		return message_on_key_loss(env, argv[1]);
 	DMERR("unknown message: use key set, key wipe, lease renew or on_key_loss");
 	return -EINVAL;
 }

@@ -90,6 +90,8 @@ echo 3 >/proc/sys/vm/drop_caches
 ok "the data is there" cmp -n 1048576 /run/pattern /dev/mapper/t
 ok "lease renew" dmsetup message t 0 lease renew
 ok "on_key_loss error" dmsetup message t 0 on_key_loss error
+not_ok "… and the queue's timeout goes with it" grep -q queue <<<"$(dmsetup table t)"
+ok "… so that the line can be loaded again" sh -c "dmsetup table t | dmsetup reload t && dmsetup resume t"
 not_ok "on_key_loss of another kind" dmsetup message t 0 on_key_loss panic
 not_ok "an unknown message" dmsetup message t 0 key show
 ok "discards reach the device" blkdiscard /dev/mapper/t
