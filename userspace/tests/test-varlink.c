@@ -126,8 +126,8 @@ static void test_slow_reader(void **state)
 static void test_dribbling_reader(void **state)
 {
 	struct json_object *message = json_object_new_object();
-	char *large = calloc(1, 1 << 20), little[256];
-	int size = 4096;
+	char *large = calloc(1, 1 << 20), little[1024];
+	int size = 4096, r;
 	pid_t pid;
 
 	memset(large, 'x', (1 << 20) - 1);
@@ -135,13 +135,15 @@ static void test_dribbling_reader(void **state)
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	pid = fork();
 	if (pid == 0) {
+		close(pair[0]);
 		while (poll(NULL, 0, 5) == 0 && read(pair[1], little, sizeof(little)) > 0)
 			;
 		_exit(0);
 	}
-	assert_int_equal(varlink_send(pair[0], message, 200), -ETIMEDOUT);
+	r = varlink_send(pair[0], message, 200);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	assert_int_equal(r, -ETIMEDOUT);
 	json_object_put(message);
 	free(large);
 }

@@ -297,6 +297,28 @@ static void test_known_witness(void **state)
 	envelope_secret_free(made.dek);
 }
 
+/* Sealed under the right key, but not the bytes that are known */
+static void test_other_witness(void **state)
+{
+	struct envelope_error e = { 0 };
+	uint8_t key[32], witness[112] = "DM-ENVELOPE-WIT1", bytes[68] = { 0 };
+	struct envelope_volume *volume;
+	struct made made;
+	char info[64];
+
+	format(image, &made);
+	snprintf(info, sizeof(info), "dm-envelope witness v1%s", made.geometry.uuid);
+	assert_int_equal(envelope_hkdf(made.dek, 64, NULL, 0, info, strlen(info), key, 32), 0);
+	assert_int_equal(envelope_gcm_seal(key, witness + 16, witness, 16, bytes, sizeof(bytes),
+					   witness + 28),
+			 0);
+	poke(image, ENVELOPE_WITNESS_OFFSET, witness, sizeof(witness));
+	volume = load(image);
+	assert_fails(WITNESS_MISMATCH, envelope_volume_witness(volume, made.dek, &e));
+	envelope_volume_free(volume);
+	envelope_secret_free(made.dek);
+}
+
 /* Between the check and the writing a KEK is made, and somebody may write to the disk */
 static void test_changed_meanwhile(void **state)
 {
@@ -337,17 +359,12 @@ static void test_half_way(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_format_and_load),
-		cmocka_unit_test(test_foreign_header),
-		cmocka_unit_test(test_damaged_header),
-		cmocka_unit_test(test_content),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_forced),
-		cmocka_unit_test(test_bad_tokens),
-		cmocka_unit_test(test_unsupported),
-		cmocka_unit_test(test_small),
-		cmocka_unit_test(test_known_witness),
-		cmocka_unit_test(test_changed_meanwhile),
+		cmocka_unit_test(test_format_and_load), cmocka_unit_test(test_foreign_header),
+		cmocka_unit_test(test_damaged_header),	cmocka_unit_test(test_content),
+		cmocka_unit_test(test_refusals),	cmocka_unit_test(test_forced),
+		cmocka_unit_test(test_bad_tokens),	cmocka_unit_test(test_unsupported),
+		cmocka_unit_test(test_small),		cmocka_unit_test(test_known_witness),
+		cmocka_unit_test(test_other_witness),	cmocka_unit_test(test_changed_meanwhile),
 		cmocka_unit_test(test_half_way),
 	};
 
