@@ -44,7 +44,7 @@ static bool lock_name(struct session *s, const struct broker_request *request,
 {
 	struct session *other;
 
-	if (table_name_check(request->name, &reply->error))
+	if (envelope_name_check(request->name, &reply->error))
 		return true;
 	LIST_FOREACH(other, &s->manager->sessions, link)
 	{

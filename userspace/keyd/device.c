@@ -51,8 +51,8 @@ static struct dm_task *task_new(int type, const char *name, struct envelope_erro
 		return task;
 	if (task)
 		dm_task_destroy(task);
-	envelope_fail(e, ENVELOPE_E_NO_TARGET, "no device-mapper in this kernel: %s",
-		      *last_error ? last_error : "out of memory");
+	envelope_fail(e, ENVELOPE_E_NO_TARGET, "no device-mapper in this kernel%s%s",
+		      *last_error ? ": " : "", last_error);
 	return NULL;
 }
 

@@ -64,6 +64,13 @@ int op_erase(struct op *op, struct json_object **result, struct envelope_error *
 	if (r)
 		return r;
 	backups = envelope_volume_forget_backups(op->manager->headers_dir, uuid);
+	if (backups < 0) {
+		envelope_fail(e, ENVELOPE_E_IO, "%s: erased, but a backup of its header stays: %s",
+			      device, strerror(-backups));
+		return envelope_cure(e,
+				     "remove %s/%s-*: whoever has it may open a copy of the disk",
+				     op->manager->headers_dir, uuid);
+	}
 	r = envelope_pin_remove(op->manager->volumes_dir, uuid, e);
 	if (r)
 		return r;
@@ -71,6 +78,6 @@ int op_erase(struct op *op, struct json_object **result, struct envelope_error *
 		 "%s: volume %s is erased", device, uuid);
 	*result = json_object_new_object();
 	op_add_number(*result, "slots", n);
-	op_add_number(*result, "backups", backups > 0 ? backups : 0);
+	op_add_number(*result, "backups", (uint64_t)backups);
 	return 0;
 }

@@ -52,7 +52,7 @@ static int read_parameters(struct op *op, struct open *o, struct envelope_error 
 	if (!r)
 		r = op_text(op, "name", true, name, sizeof(name), e);
 	if (!r)
-		r = table_name_check(name, e);
+		r = envelope_name_check(name, e);
 	if (r)
 		return r;
 	strcpy(o->table.name, name);

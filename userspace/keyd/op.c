@@ -178,7 +178,7 @@ int op_mapping(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envel
 	if (!r)
 		r = op_text(op, "name", true, name, TABLE_NAME_MAX + 1, e);
 	if (!r)
-		r = table_name_check(name, e);
+		r = envelope_name_check(name, e);
 	if (!r)
 		r = broker_lock_name(op, name, e);
 	return r;

@@ -9,25 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789#+-.:=@_"
-
-int table_name_check(const char *name, struct envelope_error *e)
-{
-	size_t length = strlen(name);
-
-	if (!length || length > TABLE_NAME_MAX)
-		return envelope_fail(e, ENVELOPE_E_USAGE,
-				     "the name of a mapping has 1 to %d characters",
-				     TABLE_NAME_MAX);
-	if (strspn(name, NAME_CHARACTERS) != length)
-		return envelope_fail(
-			e, ENVELOPE_E_USAGE,
-			"the name of a mapping is made of letters, digits and #+-.:=@_");
-	if (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, "control"))
-		return envelope_fail(e, ENVELOPE_E_USAGE, "a mapping cannot be called %s", name);
-	return 0;
-}
-
 void table_dm_uuid(const char *uuid, const char *name, char out[static TABLE_UUID_MAX + 1])
 {
 	size_t n = strlen(TABLE_UUID_PREFIX);
@@ -103,7 +84,7 @@ int table_check(const struct table *table)
 	    !terminated(table->device, sizeof(table->device)) ||
 	    !terminated(table->key_check, sizeof(table->key_check)))
 		return -EINVAL;
-	if (table_name_check(table->name, NULL) || !is_major_minor(table->device) ||
+	if (envelope_name_check(table->name, NULL) || !is_major_minor(table->device) ||
 	    strlen(table->uuid) != ENVELOPE_UUID_TEXT ||
 	    strspn(table->uuid, "0123456789abcdef-") != ENVELOPE_UUID_TEXT)
 		return -EINVAL;

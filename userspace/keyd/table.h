@@ -8,12 +8,13 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "tab.h"
 #include "token.h"
 
 #define TABLE_TARGET	     "envelope"
 #define TABLE_UUID_PREFIX    "CRYPT-ENVELOPE-"
 #define TABLE_UUID_MAX	     128 /* characters, device-mapper's limit */
-#define TABLE_NAME_MAX	     80	 /* characters: prefix, 32 digits, a dash and it make an UUID */
+#define TABLE_NAME_MAX	     ENVELOPE_NAME_MAX
 #define TABLE_LINE_MAX	     512
 #define TABLE_KEY_MAX	     160
 #define TABLE_QUEUE_TIME_MAX (7 * 24 * 3600) /* seconds */
@@ -44,9 +45,6 @@ struct table_status {
 	uint64_t generation;
 	uint64_t reads, writes, discards, errors;
 };
-
-/** table_name_check() - may a mapping be called so? 0 or -ENVELOPE_E_USAGE */
-int table_name_check(const char *name, struct envelope_error *e);
 
 /** table_dm_uuid() - CRYPT-ENVELOPE-<uuid without dashes>-<name>; "" as @name for the prefix */
 void table_dm_uuid(const char *uuid, const char *name, char out[static TABLE_UUID_MAX + 1]);

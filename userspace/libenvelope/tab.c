@@ -18,17 +18,28 @@ struct place {
 	struct envelope_error *e;
 };
 
-bool envelope_name_valid(const char *name)
+int envelope_name_check(const char *name, struct envelope_error *e)
 {
 	size_t length = strlen(name);
 
-	if (length == 0 || length > ENVELOPE_NAME_MAX || *name == '#' || *name == '-' ||
-	    !strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, "control"))
-		return false;
-	for (; *name; name++)
-		if (!isalnum((unsigned char)*name) && !strchr("#+-.:=@_", *name))
-			return false;
-	return true;
+	if (length == 0 || length > ENVELOPE_NAME_MAX)
+		return envelope_fail(e, ENVELOPE_E_USAGE,
+				     "the name of a mapping has 1 to %d characters",
+				     ENVELOPE_NAME_MAX);
+	for (const char *p = name; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("#+-.:=@_", *p))
+			return envelope_fail(
+				e, ENVELOPE_E_USAGE,
+				"the name of a mapping is made of letters, digits and #+-.:=@_");
+	if (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, "control"))
+		return envelope_fail(e, ENVELOPE_E_USAGE, "a mapping cannot be called %s", name);
+	return 0;
+}
+
+/* A table's line would take it for a comment, a command line for an option */
+bool envelope_name_valid(const char *name)
+{
+	return *name != '#' && *name != '-' && envelope_name_check(name, NULL) == 0;
 }
 
 static int bad(const struct place *place, const char *what, const char *text)

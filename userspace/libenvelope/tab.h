@@ -32,11 +32,10 @@ struct envelope_tab {
 	size_t n;
 };
 
-/**
- * envelope_name_valid() - may a mapping be called so?
- *
- * What envelope-keyd takes, but for what would be a comment or look like an option.
- */
+/** envelope_name_check() - may a mapping be called so? 0 or -ENVELOPE_E_USAGE */
+int envelope_name_check(const char *name, struct envelope_error *e);
+
+/** envelope_name_valid() - the same, and neither like a comment nor like an option */
 bool envelope_name_valid(const char *name);
 
 /**

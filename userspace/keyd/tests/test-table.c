@@ -37,14 +37,14 @@ static void test_names(void **state)
 	char longest[TABLE_NAME_MAX + 2];
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
-		assert_int_equal(table_name_check(good[i], NULL), 0);
+		assert_int_equal(envelope_name_check(good[i], NULL), 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_int_equal(table_name_check(bad[i], NULL), -ENVELOPE_E_USAGE);
+		assert_int_equal(envelope_name_check(bad[i], NULL), -ENVELOPE_E_USAGE);
 	memset(longest, 'x', sizeof(longest));
 	longest[TABLE_NAME_MAX + 1] = '\0';
-	assert_int_equal(table_name_check(longest, NULL), -ENVELOPE_E_USAGE);
+	assert_int_equal(envelope_name_check(longest, NULL), -ENVELOPE_E_USAGE);
 	longest[TABLE_NAME_MAX] = '\0';
-	assert_int_equal(table_name_check(longest, NULL), 0);
+	assert_int_equal(envelope_name_check(longest, NULL), 0);
 }
 
 static void test_uuids(void **state)
