@@ -61,7 +61,10 @@ struct envelope_io {
  */
 size_t envelope_io_size(const struct envelope *env)
 {
-	return offsetof(struct envelope_io, request) + envelope_xts_request_size(&env->xts);
+	size_t size = offsetof(struct envelope_io, request) + envelope_xts_request_size(&env->xts);
+
+	/* device-mapper lays it before the bio, ending there */
+	return ALIGN(size, ARCH_KMALLOC_MINALIGN);
 }
 
 /* From or to a bio, at an iterator that is not moved, across as many segments as it takes */

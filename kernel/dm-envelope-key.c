@@ -95,7 +95,7 @@ static char *key_error(int r)
 {
 	switch (r) {
 	case -ENOKEY:
-		return "No such key in a keyring of this process, or it has expired";
+		return "No such key in a keyring of this process, or it is revoked or expired";
 	case -EKEYREVOKED:
 		return "The key is revoked";
 	case -EKEYEXPIRED:

@@ -261,14 +261,14 @@ static void key_refuses_other_size(struct kunit *test)
 static void key_refuses_absent(struct kunit *test)
 {
 	expect_refused(test, ":64:logon:t:absent", -ENOKEY,
-		       "No such key in a keyring of this process, or it has expired");
+		       "No such key in a keyring of this process, or it is revoked or expired");
 }
 
 static void key_refuses_other_type(struct kunit *test)
 {
 	add_key(test, "user", "t:right", RIGHT->key, RIGHT->key_size);
 	expect_refused(test, ":64:logon:t:right", -ENOKEY,
-		       "No such key in a keyring of this process, or it has expired");
+		       "No such key in a keyring of this process, or it is revoked or expired");
 }
 
 static void key_refuses_revoked(struct kunit *test)
@@ -283,7 +283,7 @@ static void key_refuses_expired(struct kunit *test)
 
 	key->expiry = 1;	/* in 1970 */
 	expect_refused(test, ":64:logon:t:expired", -ENOKEY,
-		       "No such key in a keyring of this process, or it has expired");
+		       "No such key in a keyring of this process, or it is revoked or expired");
 }
 
 static void key_refuses_unsearchable(struct kunit *test)

@@ -117,7 +117,7 @@ keyctl revoke "$(keyctl search @s logon test:b)"
 bad "a revoked key" "The key is revoked" 2048 aes-xts-plain64 :64:logon:test:b 0 /dev/vdb 0
 keyctl timeout "$(keyctl search @s logon test:short)" 1
 poll 10 sh -c '! keyctl search @s logon test:short'
-bad "an expired key" "or it has expired" 2048 aes-xts-plain64 :32:logon:test:short 0 /dev/vdb 0
+bad "an expired key" "revoked or expired" 2048 aes-xts-plain64 :32:logon:test:short 0 /dev/vdb 0
 ok "the module can be unloaded" modprobe -r dm_envelope
 ok "the kernel log is clean" kernel_clean
 done_testing
