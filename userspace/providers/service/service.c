@@ -64,48 +64,37 @@ static void describe(const struct keystore_kek *kek, size_t index, struct envelo
 	out->state = version->enabled ? ENVELOPE_PROVIDER_OK : ENVELOPE_PROVIDER_DISABLED;
 }
 
-static int service_create(struct envelope_provider_key *key, struct envelope_kek_version *version,
-			  struct envelope_error *e)
+/* The KEK to add a version to: for a rotation the one there is, else a new one */
+static int find_or_begin(struct envelope_provider_key *key, const struct keystore *store,
+			 bool create, struct keystore_kek *kek, struct envelope_error *e)
 {
-	struct keystore_kek kek = { 0 };
-	struct keystore store;
-	int lock, r;
+	int r = keystore_load(store, key->config.name, kek, e);
 
-	r = keystore_open(&store, key->config.keystore, true, e);
-	if (r < 0)
+	if (!create)
 		return r;
-	lock = r = keystore_lock(&store, e);
-	if (r >= 0)
-		r = keystore_load(&store, key->config.name, &kek, e);
 	if (r == 0)
-		r = envelope_fail(e, ENVELOPE_E_EXISTS, "KEK %s: there is one already",
-				  key->config.name);
-	else if (r == -ENVELOPE_E_KEK_NOT_FOUND) {
-		memcpy(kek.name, key->config.name, sizeof(kek.name));
-		envelope_time_now(kek.created);
-		r = keystore_add_version(&store, &kek, e);
-	}
-	if (r == 0)
-		describe(&kek, 0, version);
-	if (lock >= 0)
-		close(lock);
-	unload(&store, &kek);
-	return r;
+		return envelope_fail(e, ENVELOPE_E_EXISTS, "KEK %s: there is one already",
+				     key->config.name);
+	if (r != -ENVELOPE_E_KEK_NOT_FOUND)
+		return r;
+	memcpy(kek->name, key->config.name, sizeof(kek->name));
+	envelope_time_now(kek->created);
+	return 0;
 }
 
-static int service_rotate(struct envelope_provider_key *key, struct envelope_kek_version *version,
-			  struct envelope_error *e)
+static int add_version(struct envelope_provider_key *key, bool create,
+		       struct envelope_kek_version *version, struct envelope_error *e)
 {
 	struct keystore_kek kek = { 0 };
 	struct keystore store;
 	int lock, r;
 
-	r = keystore_open(&store, key->config.keystore, false, e);
+	r = keystore_open(&store, key->config.keystore, create, e);
 	if (r < 0)
 		return r;
 	lock = r = keystore_lock(&store, e);
 	if (r >= 0)
-		r = keystore_load(&store, key->config.name, &kek, e);
+		r = find_or_begin(key, &store, create, &kek, e);
 	if (r == 0)
 		r = keystore_add_version(&store, &kek, e);
 	if (r == 0)
@@ -114,6 +103,18 @@ static int service_rotate(struct envelope_provider_key *key, struct envelope_kek
 		close(lock);
 	unload(&store, &kek);
 	return r;
+}
+
+static int service_create(struct envelope_provider_key *key, struct envelope_kek_version *version,
+			  struct envelope_error *e)
+{
+	return add_version(key, true, version, e);
+}
+
+static int service_rotate(struct envelope_provider_key *key, struct envelope_kek_version *version,
+			  struct envelope_error *e)
+{
+	return add_version(key, false, version, e);
 }
 
 static int service_attributes(struct envelope_provider_key *key,
