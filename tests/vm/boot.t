@@ -71,5 +71,13 @@ like "… says from what to what" "$OUTPUT" "*grown from 68.0 MiB to 268.0 MiB*"
 is "… in use" "$(($(blockdev --getsize64 /dev/mapper/grow) - before))" $((200 * 1048576))
 ok "resize: nothing to do" envelopectl resize grow
 envelopectl close grow
+
+# Where nobody makes device nodes but the library itself
+systemctl stop systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-udevd.service
+rm -f /run/udev/control
+ok "without udev: open" envelopectl open /dev/vdb bare
+ok "… the node is there" test -b /dev/mapper/bare
+ok "… close" envelopectl close bare
+not_ok "… the node is gone" test -e /dev/mapper/bare
 ok "the kernel log is clean" kernel_clean
 done_testing

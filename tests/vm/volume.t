@@ -30,7 +30,9 @@ mount $DISK /mnt
 fails_with 6 "format: nor a mounted one, not by --force" envelopectl format $DISK --force
 umount /mnt
 ok "format --force" envelopectl format $DISK --force --label first
+like "… tells volume and KEK, which was created for it" "$OUTPUT" "*formatted as volume *KEK default, version 1, which was created*"
 like "… warns that the key store has no backup" "$OUTPUT" "*warning: *no backup*"
+not_ok "… and of nothing else" grep -q "lies on the disk" <<<"$OUTPUT"
 is "blkid knows it" "$(blkid -p -o value -s SUBSYSTEM $DISK)" envelope
 is "… by its label" "$(blkid -p -o value -s LABEL $DISK)" first
 ok "cryptsetup knows it" cryptsetup isLuks --type luks2 $DISK
@@ -124,5 +126,19 @@ ok "erase" envelopectl erase $DISK --confirm "$UUID"
 fails_with 13 "open: an erased volume has no slot" envelopectl open $DISK data
 not_ok "its header backups are gone" compgen -G "/var/lib/envelope/headers/$UUID-*"
 not_ok "its pin too" test -e "/var/lib/envelope/volumes/$UUID.json"
+
+# A key store on the disk that it protects: two pieces of one disk
+envelopectl close data 2>/dev/null
+wipefs -qa /dev/vdc
+dmsetup create first --table "0 204800 linear /dev/vdc 0"
+dmsetup create second --table "0 409600 linear /dev/vdc 204800"
+mkfs.ext4 -q /dev/mapper/first
+mount /dev/mapper/first /mnt
+cp -a /var/lib/envelope/keystore /mnt/keystore
+mount --bind /mnt/keystore /var/lib/envelope/keystore
+ok "format on the disk where the key store lies" envelopectl format /dev/mapper/second
+like "… warns of it" "$OUTPUT" "*warning: *key store*lies on the disk of /dev/mapper/second*"
+umount /var/lib/envelope/keystore /mnt
+
 ok "the kernel log is clean" kernel_clean
 done_testing

@@ -3,10 +3,16 @@
 #include <blkid.h>
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "command.h"
+#include "file.h"
 
 void add_text(struct json_object *parameters, const char *name, const char *value)
 {
@@ -58,6 +64,31 @@ static bool is_tag(const char *spec)
 	return false;
 }
 
+/* The name that a user knows a mapping by: /dev/dm-1 says nothing, and may be another's tomorrow */
+static void name_mapping(char **path)
+{
+	char attribute[sizeof("/sys/dev/block/4294967295:4294967295/dm/name")];
+	char *name, *mapped;
+	struct stat st;
+
+	if (stat(*path, &st) < 0 || !S_ISBLK(st.st_mode))
+		return;
+	snprintf(attribute, sizeof(attribute), "/sys/dev/block/%u:%u/dm/name", major(st.st_rdev),
+		 minor(st.st_rdev));
+	if (envelope_file_read(attribute, NAME_MAX, &name, NULL) < 0)
+		return;
+	name[strcspn(name, "\n")] = '\0';
+	if (asprintf(&mapped, "/dev/mapper/%s", name) < 0)
+		mapped = NULL;
+	free(name);
+	if (!mapped || access(mapped, F_OK) < 0) {
+		free(mapped);
+		return;
+	}
+	free(*path);
+	*path = mapped;
+}
+
 int device_path(const char *spec, char **path, struct envelope_error *e)
 {
 	char *found = is_tag(spec) ? blkid_evaluate_tag(spec, NULL, NULL) : strdup(spec);
@@ -68,7 +99,10 @@ int device_path(const char *spec, char **path, struct envelope_error *e)
 	if (!*path)
 		envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s: %s", found, strerror(errno));
 	free(found);
-	return *path ? 0 : -ENVELOPE_E_NOT_FOUND;
+	if (!*path)
+		return -ENVELOPE_E_NOT_FOUND;
+	name_mapping(path);
+	return 0;
 }
 
 int add_device(struct json_object *parameters, const char *spec, struct envelope_error *e)
