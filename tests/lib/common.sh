@@ -31,6 +31,22 @@ hash_of() {
 	cat "$@" | sha256sum | cut -c1-16
 }
 
+# sources: the files of the tree, with a NUL after each: what git has and does not ignore; in a
+# copy without git, whatever is there
+sources() {
+	local file
+	(
+		cd "$TOP"
+		if [ "$(git rev-parse --show-toplevel 2>/dev/null)" = "$TOP" ]; then
+			git ls-files -z --cached --others --exclude-standard
+		else
+			find . -path ./build -prune -o -path ./.git -prune -o ! -type d -printf '%P\0'
+		fi | while IFS= read -rd '' file; do
+			[ ! -f "$file" ] || printf '%s\0' "$file"
+		done
+	)
+}
+
 # cached NAME FUNCTION: where $CACHE/NAME does not exist, run FUNCTION DIRECTORY in a fresh
 # directory and give it that name at the end, whole or not at all. Prints its path.
 cached() {
