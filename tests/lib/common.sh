@@ -36,7 +36,7 @@ hash_of() {
 sources() {
 	local file
 	(
-		cd "$TOP"
+		cd "$TOP" || exit
 		if [ "$(git rev-parse --show-toplevel 2>/dev/null)" = "$TOP" ]; then
 			git ls-files -z --cached --others --exclude-standard
 		else
