@@ -10,7 +10,8 @@ MAKEFLAGS += --no-print-directory
 modules_dir := build/modules/$(if $(KDIR),local,$(KERNEL))
 module_sources := Kbuild $(wildcard kernel/*.[ch] kernel/compat/*.[ch])
 # Debian's headers from the cache, unless KDIR says otherwise
-kernel_dir = $(or $(KDIR),$(shell tests/kernels/fetch $(KERNEL))/headers)
+kbuild = $(if $(KDIR),$(MAKE) -C $(KDIR) M=$(CURDIR)/$(modules_dir),\
+	tests/kernels/make $(KERNEL) $(modules_dir) $(MAKEOVERRIDES))
 # As the module itself says it; Debian names its kernels otherwise in kernel.release
 kernel_release = $(firstword $(shell modinfo -F vermagic $(modules_dir)/dm_envelope.ko))
 
@@ -37,7 +38,7 @@ modules: deps-build
 		cmp -s $$file $(modules_dir)/$$file || \
 		install -D -m 644 $$file $(modules_dir)/$$file || exit 1; \
 	done
-	@$(MAKE) -C $(kernel_dir) M=$(CURDIR)/$(modules_dir) modules
+	@$(kbuild) modules
 
 build/userspace/build.ninja: | deps-build deps-check
 	meson setup build/userspace userspace --prefix=/usr --sysconfdir=/etc --localstatedir=/var \
@@ -57,10 +58,10 @@ uninstall:
 	$(if $(wildcard build/userspace/build.ninja),DESTDIR=$(DESTDIR) ninja -C build/userspace uninstall)
 
 demo: deps-build deps-check deps-vm modules userspace
-	tests/vm/run --timeout 600 tests/demo
+	tests/vm/run --kernel $(KERNEL) --timeout 600 tests/demo
 
 vm-shell: deps-build deps-check deps-vm modules userspace
-	tests/vm/run --shell
+	tests/vm/run --kernel $(KERNEL) --shell
 
 check: deps-build deps-check deps-vm
 	tests/check

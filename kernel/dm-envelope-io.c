@@ -14,6 +14,7 @@
 #include <linux/preempt.h>
 #include <linux/sched.h>
 
+#include "compat/crypto.h"
 #include "dm-envelope.h"
 
 /* the longest read that is decrypted in a soft interrupt, in bytes */
@@ -88,8 +89,6 @@ static void copy_sector(struct bio *bio, struct bvec_iter iter, struct bio_vec *
 	}
 	kunmap_local(p);
 }
-
-static void cipher_done(struct crypto_async_request *request, int error);
 
 /* The next sector of a write, from wherever it lies to the bounce page */
 static int start_write(struct envelope_io *io, struct bio_vec *in)
@@ -233,15 +232,17 @@ static void work(struct work_struct *work)
 }
 
 /* An asynchronous cipher is done with a sector */
-static void cipher_done(struct crypto_async_request *request, int error)
+static void cipher_done(void *data, int error)
 {
-	struct envelope_io *io = request->data;
+	struct envelope_io *io = data;
 
 	if (error == -EINPROGRESS)
 		return;		/* it left the driver's backlog */
 	io->result = error;
 	queue_work(io->env->workqueue, &io->work);
 }
+
+ENVELOPE_COMPLETION(cipher_done)
 
 static void start_io(struct envelope_io *io, struct envelope *env, struct bio *bio)
 {
@@ -253,7 +254,7 @@ static void start_io(struct envelope_io *io, struct envelope *env, struct bio *b
 	io->scratch = NULL;
 	io->started = false;
 	INIT_WORK(&io->work, work);
-	envelope_xts_prepare(&env->xts, &io->request, cipher_done, io);
+	envelope_xts_prepare(&env->xts, &io->request, envelope_completion(cipher_done), io);
 }
 
 static bool may_decrypt_here(const struct envelope_io *io)

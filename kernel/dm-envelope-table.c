@@ -11,6 +11,7 @@
 #include <keys/encrypted-type.h>
 #include <keys/user-type.h>
 
+#include "compat/hex.h"
 #include "dm-envelope.h"
 
 /* Arguments before the options */

