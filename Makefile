@@ -23,6 +23,7 @@ help:
 	@echo 'make check        all tests; ends with "N passed, N failed"'
 	@echo 'make bench        instructions per I/O against dm-linear and dm-crypt'
 	@echo 'make soak         the tests again and again, for SOAK_MINUTES ($(SOAK_MINUTES))'
+	@echo 'make mutants      plant known bugs, one after another: a test must catch each'
 	@echo 'make vm-shell     a root shell in a VM with all of it installed'
 	@echo 'make install      into DESTDIR; uninstall takes it away again'
 	@echo 'make clean        remove build/'
@@ -72,7 +73,10 @@ bench: deps-build deps-check deps-vm
 soak: deps-build deps-check deps-vm
 	tests/soak/run $(SOAK_MINUTES)
 
+mutants: deps-build deps-check deps-vm
+	tests/mutants/run
+
 clean:
 	rm -rf build
 
-.PHONY: all help modules userspace install uninstall demo vm-shell check bench soak clean
+.PHONY: all help modules userspace install uninstall demo vm-shell check bench soak mutants clean
