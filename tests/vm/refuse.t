@@ -113,7 +113,7 @@ restore_store
 head -c 32 /dev/urandom >$STORE/root.key
 refused 18 "another root key"
 restore_store
-sed -i 's/2026/2025/' $STORE/default.json
+sed -i 's/20\([0-9][0-9]-\)/21\1/' $STORE/default.json
 refused 18 "an edited KEK"
 restore_store
 truncate -s 100 $STORE/default.json

@@ -59,6 +59,9 @@ static int next_reply(int fd, struct varlink_buffer *buffer, struct json_object 
 		if (n == 0)
 			return envelope_fail(e, ENVELOPE_E_NO_DAEMON,
 					     "envelope-keyd hung up before it answered");
+		if (n == -EMSGSIZE)
+			return envelope_fail(e, ENVELOPE_E_PROTOCOL,
+					     "envelope-keyd sent a message without an end");
 		if (n < 0)
 			return envelope_fail(e, ENVELOPE_E_NO_DAEMON, "envelope-keyd: %s",
 					     strerror((int)-n));

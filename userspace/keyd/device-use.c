@@ -168,6 +168,20 @@ static void collect(dev_t devno, struct disks *disks, unsigned int depth)
 		disks->disk[disks->n++] = devno;
 }
 
+bool device_readonly(dev_t devno)
+{
+	char path[64];
+	FILE *file;
+	bool yes;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/ro", major(devno), minor(devno));
+	file = fopen(path, "re");
+	yes = file && fgetc(file) == '1';
+	if (file)
+		fclose(file);
+	return yes;
+}
+
 bool device_same_disk(dev_t a, dev_t b)
 {
 	struct disks below_a = {}, below_b = {};

@@ -23,6 +23,9 @@ bool device_user(dev_t devno, char *out, size_t room);
  */
 bool device_path(const char *devno, char *out, size_t room);
 
+/** device_readonly() - is a block device set read-only? Not a question of permissions */
+bool device_readonly(dev_t devno);
+
 /** device_same_disk() - do two block devices lie, in the end, on the same whole disk? */
 bool device_same_disk(dev_t a, dev_t b);
 

@@ -81,11 +81,23 @@ static int check(struct op *op, struct format *f, struct envelope_error *e)
 	return r;
 }
 
-/* Once written it is read again, as an open would */
+/* Opened again as any volume is, trusted by this host, and its header backed up */
+static int prove(struct op *op, const struct format *f, const uint8_t *dek,
+		 struct envelope_error *e)
+{
+	_cleanup_unlocked_ struct unlocked u = {};
+	int r = unlock(op, f->device, true, &u, e);
+
+	if (!r && !envelope_secret_equal(u.dek, dek, f->geometry.key_size))
+		r = envelope_fail(e, ENVELOPE_E_FAILED, "%s opens to another key", f->device);
+	if (!r)
+		r = envelope_volume_backup(u.volume, op->manager->headers_dir, HEADERS_KEPT, e);
+	return r;
+}
+
 static int write_and_prove(struct op *op, struct format *f, const uint8_t *dek,
 			   struct envelope_error *e)
 {
-	_cleanup_unlocked_ struct unlocked u = {};
 	const char *keks[] = { f->kek };
 	struct envelope_token token;
 	int r;
@@ -97,12 +109,14 @@ static int write_and_prove(struct op *op, struct format *f, const uint8_t *dek,
 	op_step(op, "writing the header to %s", f->device);
 	f->volume.uuid = f->geometry.uuid;
 	r = envelope_volume_format(&f->volume, &f->geometry, dek, &token, e);
-	if (!r)
-		r = unlock(op, f->device, true, &u, e);
-	if (!r && !envelope_secret_equal(u.dek, dek, f->geometry.key_size))
-		r = envelope_fail(e, ENVELOPE_E_FAILED, "%s opens to another key", f->device);
-	if (!r)
-		r = envelope_volume_backup(u.volume, op->manager->headers_dir, HEADERS_KEPT, e);
+	if (r)
+		return r;
+	r = prove(op, f, dek, e);
+	if (r)
+		envelope_cure(
+			e,
+			"%s has its header, but is not done: mend this, then repeat with --force",
+			f->device);
 	return r;
 }
 

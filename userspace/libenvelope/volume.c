@@ -248,9 +248,12 @@ int envelope_volume_slots(struct envelope_volume *volume, struct envelope_slot *
 
 		if (!is_slot(volume, id))
 			continue;
-		if (*n == ENVELOPE_SLOTS_MAX)
-			return envelope_fail(e, ENVELOPE_E_TOKEN_INVALID, "%s: more than %d slots",
-					     volume->device, ENVELOPE_SLOTS_MAX);
+		if (*n == ENVELOPE_SLOTS_MAX) {
+			envelope_fail(e, ENVELOPE_E_LIMIT, "%s: more than %d slots", volume->device,
+				      ENVELOPE_SLOTS_MAX);
+			return envelope_cure(
+				e, "restore a header backup: cryptsetup luksHeaderRestore");
+		}
 		r = read_slot(volume, id, &slots[*n], e);
 		if (r < 0)
 			return r;
