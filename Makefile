@@ -22,6 +22,7 @@ help:
 	@echo 'make demo         install what is needed, build, boot a VM and encrypt a disk in it'
 	@echo 'make check        all tests; ends with "N passed, N failed"'
 	@echo 'make bench        instructions per I/O against dm-linear and dm-crypt'
+	@echo 'make coverage     which lines of the programs the unit tests run'
 	@echo 'make soak         the tests again and again, for SOAK_MINUTES ($(SOAK_MINUTES))'
 	@echo 'make mutants      plant known bugs, one after another: a test must catch each'
 	@echo 'make vm-shell     a root shell in a VM with all of it installed'
@@ -70,6 +71,9 @@ check: deps-build deps-check deps-vm
 bench: deps-build deps-check deps-vm
 	tests/bench/run
 
+coverage: deps-build deps-check deps-coverage
+	tests/coverage
+
 soak: deps-build deps-check deps-vm
 	tests/soak/run $(SOAK_MINUTES)
 
@@ -79,4 +83,4 @@ mutants: deps-build deps-check deps-vm
 clean:
 	rm -rf build
 
-.PHONY: all help modules userspace install uninstall demo vm-shell check bench soak mutants clean
+.PHONY: all help modules userspace install uninstall demo vm-shell check bench coverage soak mutants clean
