@@ -108,6 +108,25 @@ print(hmac.digest(key, b"dm-envelope key check v1", "sha256")[:8].hex())
 PY
 }
 
+# Where a volume has what an open must not change: its header, its witness, its first data
+METADATA=(0 16 32) # MiB
+
+# metadata_save DISK FILE
+metadata_save() {
+	local mib
+	for mib in "${METADATA[@]}"; do
+		dd if="$1" of="$2" bs=1M skip="$mib" seek="$mib" count=1 conv=notrunc iflag=direct status=none
+	done
+}
+
+# metadata_restore FILE DISK
+metadata_restore() {
+	local mib
+	for mib in "${METADATA[@]}"; do
+		dd if="$1" of="$2" bs=1M skip="$mib" seek="$mib" count=1 conv=notrunc,fsync status=none
+	done
+}
+
 # The kernel has said nothing that it says when something is badly wrong
 kernel_clean() {
 	! dmesg | grep -E 'BUG|WARNING|Oops|INFO: task|general protection|refcount_t'

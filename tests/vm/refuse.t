@@ -11,12 +11,12 @@ MIB=1048576
 envelopectl format $DISK >/dev/null 2>&1
 envelopectl format $OTHER >/dev/null 2>&1
 UUID=$(envelopectl dump $DISK --json | jq -r .uuid)
-dd if=$DISK of=/run/good bs=1M count=33 status=none
-dd if=$OTHER of=/run/other bs=1M count=33 status=none
+metadata_save $DISK /run/good
+metadata_save $OTHER /run/other
 cp -a $STORE /run/store
 
 restore_disk() {
-	dd if=/run/good of=$DISK bs=1M conv=fsync,notrunc status=none
+	metadata_restore /run/good $DISK
 }
 
 restore_store() {
@@ -30,10 +30,10 @@ poke() { # poke OFFSET TEXT: into the disk
 
 # refused STATUS WHAT: open fails so, leaves no mapping, and the disk as it was
 refused() {
-	dd if=$DISK of=/run/before bs=1M count=33 iflag=direct status=none
+	metadata_save $DISK /run/before
 	fails_with "$1" "open: $2" envelopectl open $DISK data
 	like "… and the way out is told" "$OUTPUT" "envelopectl: *→ *"
-	dd if=$DISK of=/run/after bs=1M count=33 iflag=direct status=none
+	metadata_save $DISK /run/after
 	ok "… and no byte is changed" cmp /run/before /run/after
 	not_ok "… and nothing is mapped" test -e /dev/mapper/data
 }
