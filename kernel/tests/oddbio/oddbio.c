@@ -80,8 +80,8 @@ static void release_layout(struct layout *layout)
 		__free_pages(layout->pieces[--layout->n].page, PIECE_ORDER);
 }
 
-/* Pieces of memory for @length bytes, with POISON in them and around them */
-static int make_layout(struct layout *layout, unsigned int length, bool odd)
+/* Pieces of memory at multiples of @grain for @length bytes, with POISON in and around them */
+static int make_layout(struct layout *layout, unsigned int length, bool odd, unsigned int grain)
 {
 	struct piece *piece;
 
@@ -94,7 +94,9 @@ static int make_layout(struct layout *layout, unsigned int length, bool odd)
 		if (!piece->page)
 			return -ENOMEM;
 		piece->length = piece_length(odd, length, BIO_MAX_VECS - layout->n);
+		piece->length = ALIGN(piece->length, grain);
 		piece->offset = odd ? between(0, PIECE_MAX - piece->length) : 0;
+		piece->offset = ALIGN_DOWN(piece->offset, grain);
 		memset(page_address(piece->page), POISON, PIECE_MAX);
 		layout->n++;
 		length -= piece->length;
@@ -152,7 +154,7 @@ static int submit(struct block_device *bdev, blk_opf_t op, sector_t sector,
 static int write_round(struct block_device *bdev, sector_t sector, unsigned int length,
 		       const u8 *data, struct layout *layout)
 {
-	int r = make_layout(layout, length, odd_write);
+	int r = make_layout(layout, length, odd_write, 1);
 
 	if (r)
 		return r;
@@ -168,7 +170,9 @@ static int write_round(struct block_device *bdev, sector_t sector, unsigned int 
 static int read_round(struct block_device *bdev, sector_t sector, unsigned int length,
 		      const u8 *data, struct layout *layout)
 {
-	int r = make_layout(layout, length, odd_read);
+	/* Newer kernels refuse what the disk cannot reach; a write has pages of the target's own */
+	unsigned int grain = bdev_dma_alignment(bdev) + 1;
+	int r = make_layout(layout, length, odd_read, grain);
 
 	if (r)
 		return r;
