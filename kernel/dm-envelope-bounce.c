@@ -2,66 +2,151 @@
 /*
  * Memory for the ciphertext of writes.
  *
- * Forward progress: a writer first tries to get all its pages from the page
- * allocator without waiting. Where that fails it gives them back, takes the lock
- * and draws on the device's reserve, which holds enough for one bio of the largest
- * size. Pages in use belong to bios that were submitted and will come back, so that
- * the one holder of the lock always gets the rest; nobody waits while holding some.
+ * Small writes take pages, larger ones blocks of ENVELOPE_BLOCK bytes, or pages where
+ * there is no block to be had. What a write gives back is kept for the next one on the
+ * same CPU, a few of each: they hold ciphertext, and need not be cleared, as every page
+ * is that the allocator gives where the kernel is told so (init_on_alloc). The kernel
+ * asks for them when memory is short.
  *
- * All devices together use at most ENVELOPE_BOUNCE_PERCENT of memory, reserves
- * included, unless the reserves alone are more.
+ * Forward progress: a writer first tries to get all it needs without waiting. Where that
+ * fails it gives it back, takes the lock and draws on the device's reserve, as much as
+ * is in it, and goes on with that part of the bio alone. Pages in use belong to bios
+ * that were submitted and will come back, so that the one holder of the lock always gets
+ * the rest; nobody waits while holding some.
+ *
+ * All devices together use at most ENVELOPE_BOUNCE_PERCENT of memory, reserves and what
+ * is kept included, unless the reserves alone are more.
  */
-#include <linux/blk-cgroup.h>
-#include <linux/blkdev.h>
+#include <linux/bvec.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/percpu_counter.h>
 
+#include "compat/shrinker.h"
 #include "dm-envelope.h"
 
 #define ENVELOPE_BOUNCE_PERCENT	2
-#define ENVELOPE_BOUNCE_BIOS	64	/* reserved for each device */
+#define ENVELOPE_BLOCK_ORDER	(16 - PAGE_SHIFT)
+#define ENVELOPE_BLOCK		(PAGE_SIZE << ENVELOPE_BLOCK_ORDER)
+/* kept for each CPU, at most: 256 KiB in pages, 1 MiB in blocks */
+#define ENVELOPE_KEPT		64
+#define ENVELOPE_KEPT_BLOCKS	16
+
+/**
+ * struct stack - pages of one order, the last one given back on top
+ * @count: how many
+ * @max:   how many at most
+ * @order: of each
+ * @pages: of these, @max
+ */
+struct stack {
+	unsigned int count;
+	unsigned int max;
+	unsigned int order;
+	struct page *pages[ENVELOPE_KEPT];
+};
+
+/**
+ * struct kept - what a CPU keeps; changed by that CPU with interrupts off
+ * @pages:  single ones
+ * @blocks: larger ones
+ */
+struct kept {
+	struct stack pages;
+	struct stack blocks;
+};
+
+static DEFINE_PER_CPU(struct kept, kept) = {
+	.pages = { .max = ENVELOPE_KEPT, .order = 0 },
+	.blocks = { .max = ENVELOPE_KEPT_BLOCKS, .order = ENVELOPE_BLOCK_ORDER },
+};
 
 static struct percpu_counter pages_in_use;
 static s64 pages_allowed;
+static struct shrinker *shrinker;
+
+static struct stack *stack_of(struct kept *mine, unsigned int order)
+{
+	return order ? &mine->blocks : &mine->pages;
+}
+
+static struct page *take_kept(unsigned int order)
+{
+	struct page *page = NULL;
+	struct stack *stack;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	stack = stack_of(this_cpu_ptr(&kept), order);
+	if (stack->count)
+		page = stack->pages[--stack->count];
+	local_irq_restore(flags);
+	return page;
+}
+
+static bool keep(struct page *page, unsigned int order)
+{
+	struct stack *stack;
+	unsigned long flags;
+	bool room;
+
+	local_irq_save(flags);
+	stack = stack_of(this_cpu_ptr(&kept), order);
+	room = stack->count < stack->max;
+	if (room)
+		stack->pages[stack->count++] = page;
+	local_irq_restore(flags);
+	return room;
+}
+
+static void give_back(struct page *page, unsigned int order)
+{
+	__free_pages(page, order);
+	percpu_counter_sub(&pages_in_use, 1 << order);
+}
 
 /*
  * mempool_alloc() adds __GFP_NORETRY to what it asks for, and falls back on the
  * reserve; mempool_init(), which fills the reserve, does not.
  */
-static void *alloc_one_page(gfp_t gfp, void *unused)
+static struct page *get_pages(gfp_t gfp, unsigned int order)
 {
-	struct page *page;
+	struct page *page = take_kept(order);
 
+	if (likely(page))
+		return page;
 	if ((gfp & __GFP_NORETRY) && percpu_counter_compare(&pages_in_use, pages_allowed) >= 0)
 		return NULL;
-	page = alloc_page(gfp);
+	page = alloc_pages(gfp | (order ? __GFP_COMP : 0), order);
 	if (page)
-		percpu_counter_inc(&pages_in_use);
+		percpu_counter_add(&pages_in_use, 1 << order);
 	return page;
 }
 
-static void free_one_page(void *page, void *unused)
+static void *get_one_page(gfp_t gfp, void *unused)
 {
-	__free_page(page);
-	percpu_counter_dec(&pages_in_use);
+	return get_pages(gfp, 0);
+}
+
+static void put_one_page(void *page, void *unused)
+{
+	if (!keep(page, 0))
+		give_back(page, 0);
 }
 
 /**
  * envelope_bounce_init() - set a device's reserve aside
  * @bounce: to be freed with envelope_bounce_exit(), also after an error
+ * @stats:  where it counts
  *
  * Return: 0 or -errno.
  */
-int envelope_bounce_init(struct envelope_bounce *bounce)
+int envelope_bounce_init(struct envelope_bounce *bounce, struct envelope_stats __percpu *stats)
 {
-	int r;
-
+	bounce->stats = stats;
 	mutex_init(&bounce->lock);
-	r = bioset_init(&bounce->bios, ENVELOPE_BOUNCE_BIOS, 0, BIOSET_NEED_BVECS);
-	if (r)
-		return r;
-	return mempool_init(&bounce->pages, BIO_MAX_VECS, alloc_one_page, free_one_page, NULL);
+	return mempool_init(&bounce->pages, ENVELOPE_BOUNCE_FEW, get_one_page, put_one_page, NULL);
 }
 
 /**
@@ -71,116 +156,205 @@ int envelope_bounce_init(struct envelope_bounce *bounce)
 void envelope_bounce_exit(struct envelope_bounce *bounce)
 {
 	mempool_exit(&bounce->pages);
-	bioset_exit(&bounce->bios);
 	mutex_destroy(&bounce->lock);
 }
 
-static void free_pages_of(struct envelope_bounce *bounce, struct bio *bio)
+static void add_segment(struct envelope_segments *segments, struct page *page, unsigned int size)
 {
-	struct bvec_iter_all iter;
-	struct bio_vec *bv;
-
-	bio_for_each_segment_all(bv, bio, iter)
-		mempool_free(bv->bv_page, &bounce->pages);
-	bio->bi_vcnt = 0;
-	bio->bi_iter.bi_size = 0;
+	bvec_set_page(&segments->vecs[segments->count++], page, size, 0);
 }
 
-/* All of @size bytes or nothing, without waiting */
-static bool fill_at_once(struct bio *bio, unsigned int size)
+#define GFP_AT_ONCE (GFP_NOWAIT | __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN)
+
+static void init_segments(struct envelope_segments *segments)
 {
-	gfp_t gfp = GFP_NOWAIT | __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN | __GFP_HIGHMEM;
+	segments->vecs = segments->few;
+	segments->count = 0;
+}
 
-	while (size) {
-		unsigned int length = min_t(unsigned int, size, PAGE_SIZE);
-		struct page *page = alloc_one_page(gfp, NULL);
+/* More segments than a few take a page of their own. */
+static bool make_room(struct envelope_segments *segments, unsigned int count)
+{
+	struct page *page;
 
-		if (!page)
-			return false;
-		__bio_add_page(bio, page, length, 0);
-		size -= length;
-	}
+	init_segments(segments);
+	if (likely(count <= ENVELOPE_BOUNCE_FEW))
+		return true;
+	page = get_pages(GFP_AT_ONCE, 0);
+	if (!page)
+		return false;
+	segments->vecs = page_address(page);
 	return true;
 }
 
-static void fill_from_reserve(struct envelope_bounce *bounce, struct bio *bio, unsigned int size)
+/* All of @size bytes or nothing, without waiting */
+static bool fill_at_once(struct envelope_bounce *bounce, struct envelope_segments *segments,
+			 unsigned int size, unsigned int order)
 {
-	mutex_lock(&bounce->lock);
-	while (size) {
-		unsigned int length = min_t(unsigned int, size, PAGE_SIZE);
+	bool good = make_room(segments, DIV_ROUND_UP(size, PAGE_SIZE << order));
 
-		__bio_add_page(bio, mempool_alloc(&bounce->pages, GFP_NOIO | __GFP_HIGHMEM),
-			       length, 0);
+	while (good && size) {
+		unsigned int length = min_t(unsigned int, size, PAGE_SIZE << order);
+		struct page *page = get_pages(GFP_AT_ONCE, order);
+
+		good = page;
+		if (page)
+			add_segment(segments, page, length);
 		size -= length;
 	}
+	if (unlikely(!good))
+		envelope_bounce_free(bounce, segments);
+	return good;
+}
+
+/* As much of @size bytes as the reserve has */
+static unsigned int fill_from_reserve(struct envelope_bounce *bounce,
+				      struct envelope_segments *segments, unsigned int size)
+{
+	unsigned int left;
+
+	size = min_t(unsigned int, size, ENVELOPE_BOUNCE_FEW * PAGE_SIZE);
+	init_segments(segments);
+	mutex_lock(&bounce->lock);
+	for (left = size; left; left -= min_t(unsigned int, left, PAGE_SIZE))
+		add_segment(segments, mempool_alloc(&bounce->pages, GFP_NOIO),
+			    min_t(unsigned int, left, PAGE_SIZE));
 	mutex_unlock(&bounce->lock);
+	return size;
 }
 
 /**
- * envelope_bounce_alloc() - a bio like another one, with pages of its own
- * @bounce: where the memory comes from
- * @bio:    the original, at most ENVELOPE_BOUNCE_SECTORS long
- * @bdev:   where the new one goes
+ * envelope_bounce_alloc() - memory for a write, or for its beginning
+ * @bounce:   the device's reserve
+ * @segments: filled
+ * @size:     bytes, at most ENVELOPE_BOUNCE_MAX
+ * @may_wait: for the reserve, without starting I/O; then it cannot fail
  *
- * The new bio is never polled for: nobody knows of it who could poll.
- *
- * Context: may sleep, without starting I/O; cannot fail.
- * Return: the bio, to be freed with envelope_bounce_free().
+ * Return: bytes, a multiple of a page where they are less than @size; 0 for none.
  */
-struct bio *envelope_bounce_alloc(struct envelope_bounce *bounce, struct bio *bio,
-				  struct block_device *bdev)
+unsigned int envelope_bounce_alloc(struct envelope_bounce *bounce,
+				   struct envelope_segments *segments, unsigned int size,
+				   bool may_wait)
 {
-	unsigned int size = bio->bi_iter.bi_size;
-	struct bio *copy = bio_alloc_bioset(bdev, DIV_ROUND_UP(size, PAGE_SIZE),
-					    bio->bi_opf & ~REQ_POLLED, GFP_NOIO, &bounce->bios);
+	bool is_small = size <= ENVELOPE_BOUNCE_FEW * PAGE_SIZE;
 
-	bio_clone_blkg_association(copy, bio);
-	copy->bi_ioprio = bio->bi_ioprio;
-	if (!fill_at_once(copy, size)) {
-		free_pages_of(bounce, copy);
-		fill_from_reserve(bounce, copy, size);
+	if (!is_small && fill_at_once(bounce, segments, size, ENVELOPE_BLOCK_ORDER))
+		return size;
+	if (likely(fill_at_once(bounce, segments, size, 0))) {
+		if (!is_small)
+			this_cpu_inc(bounce->stats->scattered);
+		return size;
 	}
-	return copy;
+	if (!may_wait)
+		return 0;
+	this_cpu_inc(bounce->stats->reserved);
+	return fill_from_reserve(bounce, segments, size);
 }
 
 /**
- * envelope_bounce_free() - free a bio and its pages
- * @bounce: where they came from
- * @bio:    holds ciphertext only, or was wiped
+ * envelope_bounce_free() - give the memory of a write back
+ * @bounce:   the device's reserve, which is filled first
+ * @segments: hold ciphertext only, or were wiped
  */
-void envelope_bounce_free(struct envelope_bounce *bounce, struct bio *bio)
+void envelope_bounce_free(struct envelope_bounce *bounce, struct envelope_segments *segments)
 {
-	free_pages_of(bounce, bio);
-	bio_put(bio);
+	unsigned int i;
+
+	for (i = 0; i < segments->count; i++) {
+		struct page *page = segments->vecs[i].bv_page;
+		unsigned int order = compound_order(page);
+
+		if (!order)
+			mempool_free(page, &bounce->pages);
+		else if (!keep(page, order))
+			give_back(page, order);
+	}
+	if (segments->vecs != segments->few)
+		mempool_free(virt_to_page(segments->vecs), &bounce->pages);
 }
 
 /**
- * envelope_bounce_wipe() - clear the pages of a bio that may hold plaintext
- * @bio: not submitted
+ * envelope_bounce_wipe() - clear memory that may hold plaintext
+ * @segments: of a write that was not submitted
  */
-void envelope_bounce_wipe(struct bio *bio)
+void envelope_bounce_wipe(struct envelope_segments *segments)
 {
-	struct bvec_iter_all iter;
-	struct bio_vec *bv;
+	unsigned int i;
 
-	bio_for_each_segment_all(bv, bio, iter)
-		clear_highpage(bv->bv_page);
+	for (i = 0; i < segments->count; i++)
+		memzero_bvec(&segments->vecs[i]);
+}
+
+static void empty_stack(struct stack *stack)
+{
+	while (stack->count)
+		give_back(stack->pages[--stack->count], stack->order);
+}
+
+/* On the CPU itself, with interrupts off */
+static void empty_mine(void *unused)
+{
+	struct kept *mine = this_cpu_ptr(&kept);
+
+	empty_stack(&mine->pages);
+	empty_stack(&mine->blocks);
+}
+
+static unsigned long count_kept(struct shrinker *self, struct shrink_control *sc)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		const struct kept *its = per_cpu_ptr(&kept, cpu);
+
+		sum += READ_ONCE(its->pages.count) +
+		       (READ_ONCE(its->blocks.count) << ENVELOPE_BLOCK_ORDER);
+	}
+	return sum ?: SHRINK_EMPTY;
+}
+
+static unsigned long scan_kept(struct shrinker *self, struct shrink_control *sc)
+{
+	unsigned long before = count_kept(self, sc);
+
+	on_each_cpu(empty_mine, NULL, 1);
+	return before == SHRINK_EMPTY ? SHRINK_STOP : before;
 }
 
 /**
- * envelope_bounce_module_init() - set the bound on all devices' pages
+ * envelope_bounce_module_init() - set the bound on all devices' memory
  *
  * Return: 0 or -errno.
  */
 int envelope_bounce_module_init(void)
 {
+	int r;
+
 	pages_allowed = totalram_pages() * ENVELOPE_BOUNCE_PERCENT / 100;
-	return percpu_counter_init(&pages_in_use, 0, GFP_KERNEL);
+	r = percpu_counter_init(&pages_in_use, 0, GFP_KERNEL);
+	if (r)
+		return r;
+	shrinker = envelope_shrinker_register("dm-envelope-bounce", count_kept, scan_kept);
+	if (!shrinker) {
+		percpu_counter_destroy(&pages_in_use);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /** envelope_bounce_module_exit() - undo envelope_bounce_module_init() */
 void envelope_bounce_module_exit(void)
 {
+	int cpu;
+
+	envelope_shrinker_unregister(shrinker);
+	for_each_possible_cpu(cpu) {
+		struct kept *its = per_cpu_ptr(&kept, cpu);
+
+		empty_stack(&its->pages);
+		empty_stack(&its->blocks);
+	}
 	WARN_ON(percpu_counter_sum(&pages_in_use));
 	percpu_counter_destroy(&pages_in_use);
 }

@@ -125,7 +125,7 @@ static int check_and_set(struct envelope *env, const u8 *bytes, unsigned int siz
 			return -EKEYREJECTED;
 		}
 	}
-	r = envelope_xts_set_key(&env->xts, bytes, size);
+	r = envelope_xts_set_key(env->xts, bytes, size);
 	if (r)
 		*error = "The cipher refuses the key";
 	return r;
@@ -185,7 +185,7 @@ void envelope_key_wipe(struct envelope *env, const char *reason)
 {
 	static const u8 nothing[ENVELOPE_KEY_MAX] = { 1 };
 
-	WARN_ON(envelope_xts_set_key(&env->xts, nothing, env->table.key.size));
+	WARN_ON(envelope_xts_set_key(env->xts, nothing, env->table.key.size));
 	key_put(env->key);
 	env->key = NULL;
 	env->state = ENVELOPE_FENCED;

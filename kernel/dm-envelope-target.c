@@ -20,7 +20,7 @@ static void envelope_free(struct envelope *env)
 	mempool_exit(&env->scratch);
 	envelope_bounce_exit(&env->bounce);
 	free_percpu(env->stats);
-	envelope_xts_exit(&env->xts);
+	envelope_xts_free(env->xts);
 	crypto_free_shash(env->hmac);
 	key_put(env->key);
 	if (env->dev)
@@ -33,9 +33,16 @@ static int alloc_ciphers(struct envelope *env, char **error)
 {
 	int r;
 
-	r = envelope_xts_init(&env->xts);
-	if (r) {
+	env->xts = envelope_xts_alloc();
+	if (IS_ERR(env->xts)) {
+		r = PTR_ERR(env->xts);
+		env->xts = NULL;
 		*error = "The kernel has no xts(aes)";
+		return r;
+	}
+	r = envelope_xts_check(env->xts);
+	if (r) {
+		*error = "The kernel's xts(aes) is none: it fails a known answer";
 		return r;
 	}
 	env->hmac = crypto_alloc_shash("hmac(sha256)", 0, 0);
@@ -53,7 +60,7 @@ static int alloc_memory(struct envelope *env, char **error)
 
 	*error = "Out of memory";
 	env->stats = alloc_percpu(struct envelope_stats);
-	if (!env->stats || envelope_bounce_init(&env->bounce) ||
+	if (!env->stats || envelope_bounce_init(&env->bounce, env->stats) ||
 	    mempool_init_page_pool(&env->scratch, ENVELOPE_SCRATCH_PAGES, 0))
 		return -ENOMEM;
 	/* Unbound: a long read must not hold up the CPU that its interrupt came to. */
@@ -85,7 +92,7 @@ static void set_up_target(struct envelope *env)
 {
 	struct dm_target *ti = env->ti;
 
-	ti->per_io_data_size = envelope_io_size(env);
+	ti->per_io_data_size = envelope_convert_size(env);
 	ti->num_flush_bios = 1;
 	ti->flush_supported = true;
 	ti->num_discard_bios = env->table.allow_discards ? 1 : 0;
@@ -138,6 +145,10 @@ static struct envelope_stats sum_stats(const struct envelope *env)
 		sum.writes += one->writes;
 		sum.discards += one->discards;
 		sum.errors += one->errors;
+		sum.deferred += one->deferred;
+		sum.helped += one->helped;
+		sum.scattered += one->scattered;
+		sum.reserved += one->reserved;
 	}
 	return sum;
 }
@@ -160,9 +171,11 @@ static void status_info(const struct envelope *env, char *result, unsigned int m
 		DMEMIT(" lease:%u/%u", env->table.lease, lease_left(env));
 	else
 		DMEMIT(" lease:none");
-	DMEMIT(" key_generation:%u cipher:%s", env->key_generation, envelope_xts_driver(&env->xts));
+	DMEMIT(" key_generation:%u cipher:%s", env->key_generation, envelope_xts_driver(env->xts));
 	DMEMIT(" reads:%llu writes:%llu discards:%llu errors:%llu", stats.reads, stats.writes,
 	       stats.discards, stats.errors);
+	DMEMIT(" deferred:%llu helped:%llu scattered:%llu reserved:%llu", stats.deferred,
+	       stats.helped, stats.scattered, stats.reserved);
 }
 
 static unsigned int count_options(const struct envelope_table *table)
@@ -349,11 +362,13 @@ static void envelope_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 static struct target_type envelope_target = {
 	.name = "envelope",
-	.version = { 1, 0, 0 },
+	.version = { 1, 1, 0 },
+	.features = DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = envelope_ctr,
 	.dtr = envelope_dtr,
 	.map = envelope_map,
+	.end_io = envelope_end_io,
 	.status = envelope_status,
 	.message = envelope_message,
 	.postsuspend = envelope_postsuspend,
@@ -369,6 +384,7 @@ static int __init envelope_init(void)
 
 	if (r)
 		return r;
+	envelope_io_module_init();
 	r = dm_register_target(&envelope_target);
 	if (r)
 		envelope_bounce_module_exit();
@@ -378,6 +394,7 @@ static int __init envelope_init(void)
 static void __exit envelope_exit(void)
 {
 	dm_unregister_target(&envelope_target);
+	envelope_io_module_exit();
 	envelope_bounce_module_exit();
 }
 

@@ -7,7 +7,8 @@
  *   -target.c  constructor, messages, status; the glue to device-mapper
  *   -table.c   table lines and key strings as text: no device, no key
  *   -key.c     from a key string to a keyed cipher, and back to none
- *   -xts.c     the cipher back end: one sector at a time
+ *   -xts*.c    the cipher back ends: one sector at a time
+ *   -convert.c the sectors of a bio, by one CPU or several
  *   -io.c      bios: what is converted when, and in which context
  *   -bounce.c  memory for the ciphertext of writes
  */
@@ -17,12 +18,13 @@
 #include <linux/bio.h>
 #include <linux/device-mapper.h>
 #include <linux/key.h>
+#include <linux/llist.h>
 #include <linux/mempool.h>
 #include <linux/mutex.h>
-#include <linux/scatterlist.h>
+#include <linux/sizes.h>
 #include <linux/workqueue.h>
+#include <asm/simd.h>
 #include <crypto/hash.h>
-#include <crypto/skcipher.h>
 
 #define DM_MSG_PREFIX "envelope"
 
@@ -102,83 +104,205 @@ static inline u64 envelope_iv(const struct envelope_table *table, u64 sector)
 	return table->iv_large_sectors ? sector >> table->sector_shift : sector;
 }
 
-/* -xts.c */
-
-/**
- * struct envelope_xts - a cipher instance
- * @tfm: the kernel's
- */
-struct envelope_xts {
-	struct crypto_skcipher *tfm;
-};
-
-/**
- * struct envelope_xts_request - one sector under way; the driver's part follows
- * @src: where it comes from
- * @dst: where it goes; may be the same place
- * @iv:  as the cipher wants it
- * @skcipher: the kernel's request, of envelope_xts_request_size() bytes in all
- */
-struct envelope_xts_request {
-	struct scatterlist src;
-	struct scatterlist dst;
-	__le64 iv[2];
-	struct skcipher_request skcipher;
-};
-
-int envelope_xts_init(struct envelope_xts *xts);
-void envelope_xts_exit(struct envelope_xts *xts);
-int envelope_xts_set_key(struct envelope_xts *xts, const u8 *key, unsigned int size);
-const char *envelope_xts_driver(const struct envelope_xts *xts);
-size_t envelope_xts_request_size(const struct envelope_xts *xts);
-void envelope_xts_prepare(struct envelope_xts *xts, struct envelope_xts_request *request,
-			  crypto_completion_t done, void *data);
-int envelope_xts_crypt(struct envelope_xts_request *request, bool encrypt, u64 iv,
-		       const struct bio_vec *src, const struct bio_vec *dst, unsigned int size);
-
-/* -bounce.c */
-
-/**
- * struct envelope_bounce - memory for the ciphertext of one device's writes
- * @bios:  the bios that carry it
- * @pages: the reserve: enough for one bio of the largest size
- * @lock:  held by the one writer that draws on the reserve
- */
-struct envelope_bounce {
-	struct bio_set bios;
-	mempool_t pages;
-	struct mutex lock;	/* see above */
-};
-
-/* the largest write that is converted in one piece, in units of 512 bytes */
-#define ENVELOPE_BOUNCE_SECTORS	(BIO_MAX_VECS << (PAGE_SHIFT - SECTOR_SHIFT))
-
-int envelope_bounce_init(struct envelope_bounce *bounce);
-void envelope_bounce_exit(struct envelope_bounce *bounce);
-struct bio *envelope_bounce_alloc(struct envelope_bounce *bounce, struct bio *bio,
-				  struct block_device *bdev);
-void envelope_bounce_free(struct envelope_bounce *bounce, struct bio *bio);
-void envelope_bounce_wipe(struct bio *bio);
-int envelope_bounce_module_init(void);
-void envelope_bounce_module_exit(void);
-
-/* -target.c */
-
-enum envelope_state {
-	ENVELOPE_ACTIVE,
-	ENVELOPE_FENCED,	/* no key */
-};
-
 /**
  * struct envelope_stats - what one CPU has counted
  * @reads: @writes: @discards: bios mapped
  * @errors: bios that came back or were ended with an error
+ * @deferred: bios that went on in the workqueue
+ * @helped: pieces of bios that another CPU took
+ * @scattered: writes that got pages where they wanted blocks
+ * @reserved: writes that drew on the reserve
  */
 struct envelope_stats {
 	u64 reads;
 	u64 writes;
 	u64 discards;
 	u64 errors;
+	u64 deferred;
+	u64 helped;
+	u64 scattered;
+	u64 reserved;
+};
+
+/* -xts.c */
+
+struct envelope_xts_ops;
+struct envelope_xts_request;	/* a sector at a cipher */
+
+/**
+ * struct envelope_xts - a cipher instance
+ * @ops:          its back end, see dm-envelope-xts.h
+ * @request_size: bytes of a struct envelope_xts_request, 0 where it is synchronous
+ * @vector:       it needs vector registers, and nobody stands in for them
+ */
+struct envelope_xts {
+	const struct envelope_xts_ops *ops;
+	size_t request_size;
+	bool vector;
+};
+
+/**
+ * envelope_xts_is_synchronous() - does it never return -EINPROGRESS, and need no request?
+ * @xts: the cipher
+ */
+static inline bool envelope_xts_is_synchronous(const struct envelope_xts *xts)
+{
+	return !xts->request_size;
+}
+
+/**
+ * envelope_xts_usable() - may it be used, at its full speed, by who asks?
+ * @xts: the cipher
+ *
+ * Context: any but hard interrupts and sections with interrupts off. Where the answer is
+ * no, it is yes in the context of a process.
+ */
+static inline bool envelope_xts_usable(const struct envelope_xts *xts)
+{
+	return !xts->vector || may_use_simd();
+}
+
+/**
+ * typedef envelope_xts_done_t - a sector is converted that was not at once
+ * @data:  as given to envelope_xts_prepare()
+ * @error: 0 or -errno
+ *
+ * Context: the driver's; may be interrupts.
+ */
+typedef void (*envelope_xts_done_t)(void *data, int error);
+
+struct envelope_xts *envelope_xts_alloc(void);
+void envelope_xts_free(struct envelope_xts *xts);
+int envelope_xts_set_key(struct envelope_xts *xts, const u8 *key, unsigned int size);
+const char *envelope_xts_driver(const struct envelope_xts *xts);
+void envelope_xts_prepare(struct envelope_xts *xts, struct envelope_xts_request *request,
+			  envelope_xts_done_t done, void *data);
+int envelope_xts_crypt(struct envelope_xts *xts, struct envelope_xts_request *request,
+		       bool encrypt, u64 iv, const struct bio_vec *src, const struct bio_vec *dst,
+		       unsigned int size);
+int envelope_xts_crypt_wait(struct envelope_xts *xts, bool encrypt, u64 iv, const void *src,
+			    void *dst, unsigned int size);
+int envelope_xts_check(struct envelope_xts *xts);
+
+/* -bounce.c */
+
+/**
+ * struct envelope_bounce - what a device keeps back for the ciphertext of its writes
+ * @pages: enough for the smallest piece of a write
+ * @lock:  held by the one writer that draws on them
+ * @stats: where it counts
+ */
+struct envelope_bounce {
+	mempool_t pages;
+	struct mutex lock;	/* see above */
+	struct envelope_stats __percpu *stats;
+};
+
+#define ENVELOPE_BOUNCE_FEW	4	/* segments that need no memory of their own */
+
+/**
+ * struct envelope_segments - the ciphertext of one write
+ * @vecs:  the segments: @few, or a page of them
+ * @count: how many
+ * @few:   for those of a small write
+ */
+struct envelope_segments {
+	struct bio_vec *vecs;
+	unsigned int count;
+	struct bio_vec few[ENVELOPE_BOUNCE_FEW];
+};
+
+/* the largest write that is converted in one piece, in bytes */
+#define ENVELOPE_BOUNCE_MAX	SZ_1M
+
+int envelope_bounce_init(struct envelope_bounce *bounce, struct envelope_stats __percpu *stats);
+void envelope_bounce_exit(struct envelope_bounce *bounce);
+unsigned int envelope_bounce_alloc(struct envelope_bounce *bounce,
+				   struct envelope_segments *segments, unsigned int size,
+				   bool may_wait);
+void envelope_bounce_free(struct envelope_bounce *bounce, struct envelope_segments *segments);
+void envelope_bounce_wipe(struct envelope_segments *segments);
+int envelope_bounce_module_init(void);
+void envelope_bounce_module_exit(void);
+
+/* -convert.c */
+
+/**
+ * struct envelope_part - sectors of a bio that are converted one after another
+ * @io:      the bio they are of
+ * @src:     where they are, of @io->src
+ * @dst:     where they go, of @io->dst
+ * @sector:  number of the next one within the target, in units of 512 bytes
+ * @scratch: a page with a sector of a read put together, NULL without one
+ * @started: a sector is at the cipher, or has come back and is to be finished
+ * @result:  of an asynchronous cipher
+ * @request: struct envelope_xts_request, where the cipher is not synchronous
+ */
+struct envelope_part {
+	struct envelope_io *io;
+	struct bvec_iter src;
+	struct bvec_iter dst;
+	u64 sector;
+	struct page *scratch;
+	bool started;
+	int result;
+	u8 request[] __aligned(CRYPTO_MINALIGN);
+};
+
+/**
+ * enum envelope_io_kind - what device-mapper's end_io is to do with a bio
+ * @ENVELOPE_IO_PLAIN:     nothing: it has no data
+ * @ENVELOPE_IO_READ:      decrypt it
+ * @ENVELOPE_IO_DECRYPTED: nothing more
+ * @ENVELOPE_IO_WRITE:     free its ciphertext
+ */
+enum envelope_io_kind {
+	ENVELOPE_IO_PLAIN,
+	ENVELOPE_IO_READ,
+	ENVELOPE_IO_DECRYPTED,
+	ENVELOPE_IO_WRITE,
+};
+
+/**
+ * struct envelope_io - a bio under way, in device-mapper's per-bio data
+ * @env:      the target
+ * @bio:      device-mapper's bio
+ * @kind:     what it is
+ * @src:      the segments to convert: @bio's own
+ * @dst:      the segments they go to; the same for a read
+ * @segments: the ciphertext of a write
+ * @share:    where several CPUs convert it
+ * @work:     for the workqueue
+ * @later:    for the soft interrupt
+ * @part:     what of it is to be converted by whoever has it
+ */
+struct envelope_io {
+	struct envelope *env;
+	struct bio *bio;
+	enum envelope_io_kind kind;
+	struct bio_vec *src;
+	struct bio_vec *dst;
+	struct envelope_segments segments;
+	struct envelope_share *share;
+	union {
+		struct work_struct work;
+		struct llist_node later;
+	};
+	struct envelope_part part;
+};
+
+/* returned instead of an error where the work takes a context that may sleep */
+#define ENVELOPE_NEEDS_SLEEP	1
+
+size_t envelope_convert_size(const struct envelope *env);
+void envelope_convert_init(struct envelope_io *io, struct envelope *env, struct bio *bio);
+int envelope_convert(struct envelope_io *io, bool may_sleep);
+
+/* -target.c */
+
+enum envelope_state {
+	ENVELOPE_ACTIVE,
+	ENVELOPE_FENCED,	/* no key */
 };
 
 /**
@@ -204,7 +328,7 @@ struct envelope {
 	struct dm_target *ti;
 	struct dm_dev *dev;
 	struct envelope_table table;
-	struct envelope_xts xts;
+	struct envelope_xts *xts;
 	struct crypto_shash *hmac;
 	struct key *key;
 	unsigned int key_generation;
@@ -228,7 +352,11 @@ void envelope_key_wipe(struct envelope *env, const char *reason);
 
 /* -io.c */
 
-size_t envelope_io_size(const struct envelope *env);
 int envelope_map(struct dm_target *ti, struct bio *bio);
+int envelope_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
+void envelope_io_proceed(struct work_struct *work);
+void envelope_io_converted(struct envelope_io *io, int error);
+void envelope_io_module_init(void);
+void envelope_io_module_exit(void);
 
 #endif

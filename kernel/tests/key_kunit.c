@@ -9,7 +9,7 @@
 #include <keys/user-type.h>
 #include <kunit/test.h>
 
-#include "crypt.h"
+#include "../dm-envelope.h"
 
 /**
  * struct key_check_vector - a key and its check
@@ -66,7 +66,8 @@ static int key_setup(struct kunit *test)
 	f->cred->session_keyring = key_get(f->keyring);
 	f->before = override_creds(f->cred);
 
-	KUNIT_ASSERT_EQ(test, envelope_xts_init(&f->env.xts), 0);
+	f->env.xts = envelope_xts_alloc();
+	KUNIT_ASSERT_FALSE(test, IS_ERR(f->env.xts));
 	f->env.hmac = crypto_alloc_shash("hmac(sha256)", 0, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->env.hmac));
 	f->env.state = ENVELOPE_FENCED;
@@ -82,7 +83,7 @@ static void key_teardown(struct kunit *test)
 
 	key_put(f->env.key);
 	crypto_free_shash(f->env.hmac);
-	envelope_xts_exit(&f->env.xts);
+	envelope_xts_free(f->env.xts);
 	revert_creds(f->before);
 	put_cred(f->cred);
 	key_put(f->keyring);
@@ -119,14 +120,16 @@ static int set_key(struct kunit *test, const char *text, char **error)
 static bool is_keyed_with(struct kunit *test, const struct key_check_vector *v)
 {
 	struct fixture *f = test->priv;
-	struct envelope_xts xts;
+	struct envelope_xts *xts = envelope_xts_alloc();
 
 	memset(f->sector, 0x5a, SECTOR);
-	KUNIT_ASSERT_EQ(test, envelope_xts_init(&xts), 0);
-	KUNIT_ASSERT_EQ(test, envelope_xts_set_key(&xts, v->key, v->key_size), 0);
-	envelope_test_crypt(test, &xts, true, 1, f->sector, f->expect, SECTOR);
-	envelope_xts_exit(&xts);
-	envelope_test_crypt(test, &f->env.xts, true, 1, f->sector, f->sector, SECTOR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(xts));
+	KUNIT_EXPECT_EQ(test, envelope_xts_set_key(xts, v->key, v->key_size), 0);
+	KUNIT_EXPECT_EQ(test, envelope_xts_crypt_wait(xts, true, 1, f->sector, f->expect, SECTOR),
+			0);
+	envelope_xts_free(xts);
+	KUNIT_EXPECT_EQ(test, envelope_xts_crypt_wait(f->env.xts, true, 1, f->sector, f->sector,
+						      SECTOR), 0);
 	return !memcmp(f->sector, f->expect, SECTOR);
 }
 

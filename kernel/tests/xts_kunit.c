@@ -2,11 +2,10 @@
 /*
  * The cipher back end against the standard's vectors and OpenSSL's.
  */
-#include <linux/crypto.h>
-#include <linux/mm.h>
+#include <linux/gfp.h>
 #include <kunit/test.h>
 
-#include "crypt.h"
+#include "../dm-envelope.h"
 #include "p1619-vectors.h"
 
 /**
@@ -32,41 +31,13 @@ struct xts_vector {
 #define SECTOR_MAX	4096
 
 /**
- * envelope_test_crypt() - convert one sector, waiting for an asynchronous driver
- * @test:    fails when the cipher does
- * @xts:     keyed
- * @encrypt: or decrypt
- * @iv:      the sector's
- * @src:     from kmalloc() or the page allocator
- * @dst:     the same; may be @src
- * @size:    bytes
- */
-void envelope_test_crypt(struct kunit *test, struct envelope_xts *xts, bool encrypt, u64 iv,
-			 const void *src, void *dst, unsigned int size)
-{
-	struct envelope_xts_request *request;
-	struct bio_vec from, to;
-	DECLARE_CRYPTO_WAIT(wait);
-	int r;
-
-	request = kunit_kzalloc(test, envelope_xts_request_size(xts), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, request);
-	bvec_set_page(&from, virt_to_page((void *)src), size, offset_in_page(src));
-	bvec_set_page(&to, virt_to_page(dst), size, offset_in_page(dst));
-	envelope_xts_prepare(xts, request, crypto_req_done, &wait);
-	r = crypto_wait_req(envelope_xts_crypt(request, encrypt, iv, &from, &to, size), &wait);
-	kunit_kfree(test, request);
-	KUNIT_ASSERT_EQ(test, r, 0);
-}
-
-/**
  * struct fixture - what each case begins with
- * @xts: a cipher without a key
+ * @xts: a cipher, with a key that is no secret
  * @src: a page and a bit, so that a sector may lie across a page's end
  * @dst: the same
  */
 struct fixture {
-	struct envelope_xts xts;
+	struct envelope_xts *xts;
 	u8 *src;
 	u8 *dst;
 };
@@ -80,7 +51,8 @@ static int xts_setup(struct kunit *test)
 	f->src = (u8 *)__get_free_pages(GFP_KERNEL, 1);
 	f->dst = (u8 *)__get_free_pages(GFP_KERNEL, 1);
 	KUNIT_ASSERT_TRUE(test, f->src && f->dst);
-	KUNIT_ASSERT_EQ(test, envelope_xts_init(&f->xts), 0);
+	f->xts = envelope_xts_alloc();
+	KUNIT_ASSERT_FALSE(test, IS_ERR(f->xts));
 	return 0;
 }
 
@@ -88,9 +60,17 @@ static void xts_teardown(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	envelope_xts_exit(&f->xts);
+	envelope_xts_free(f->xts);
 	free_pages((unsigned long)f->src, 1);
 	free_pages((unsigned long)f->dst, 1);
+}
+
+static void crypt(struct kunit *test, bool encrypt, u64 iv, const void *src, void *dst,
+		  unsigned int size)
+{
+	struct fixture *f = test->priv;
+
+	KUNIT_ASSERT_EQ(test, envelope_xts_crypt_wait(f->xts, encrypt, iv, src, dst, size), 0);
 }
 
 /* Encrypt from one place to another, decrypt in place, both at @offset in a page */
@@ -99,17 +79,17 @@ static void check_vector(struct kunit *test, const struct xts_vector *v, unsigne
 	struct fixture *f = test->priv;
 	u8 *src = f->src + offset, *dst = f->dst + offset;
 
-	KUNIT_ASSERT_EQ(test, envelope_xts_set_key(&f->xts, v->key, v->key_size), 0);
+	KUNIT_ASSERT_EQ(test, envelope_xts_set_key(f->xts, v->key, v->key_size), 0);
 	memcpy(src, v->plain, v->size);
 	memset(dst, 0, v->size);
-	envelope_test_crypt(test, &f->xts, true, v->iv, src, dst, v->size);
+	crypt(test, true, v->iv, src, dst, v->size);
 	KUNIT_EXPECT_EQ_MSG(test, memcmp(dst, v->cipher, v->size), 0,
 			    "encrypted: key size %u, iv %llx, size %u", v->key_size, v->iv,
 			    v->size);
 	KUNIT_EXPECT_EQ(test, memcmp(src, v->plain, v->size), 0);
 
 	memcpy(dst, v->cipher, v->size);
-	envelope_test_crypt(test, &f->xts, false, v->iv, dst, dst, v->size);
+	crypt(test, false, v->iv, dst, dst, v->size);
 	KUNIT_EXPECT_EQ_MSG(test, memcmp(dst, v->plain, v->size), 0,
 			    "decrypted: key size %u, iv %llx, size %u", v->key_size, v->iv,
 			    v->size);
@@ -177,9 +157,9 @@ static void xts_iv_matters(struct kunit *test)
 	const struct xts_vector *v = &openssl_xts_vectors[0];
 	struct fixture *f = test->priv;
 
-	KUNIT_ASSERT_EQ(test, envelope_xts_set_key(&f->xts, v->key, v->key_size), 0);
+	KUNIT_ASSERT_EQ(test, envelope_xts_set_key(f->xts, v->key, v->key_size), 0);
 	memcpy(f->src, v->plain, v->size);
-	envelope_test_crypt(test, &f->xts, true, v->iv + 1, f->src, f->dst, v->size);
+	crypt(test, true, v->iv + 1, f->src, f->dst, v->size);
 	KUNIT_EXPECT_NE(test, memcmp(f->dst, v->cipher, v->size), 0);
 }
 
@@ -191,7 +171,7 @@ static void xts_refuses_key_sizes(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
-		KUNIT_EXPECT_EQ_MSG(test, envelope_xts_set_key(&f->xts, key, sizes[i]), -EINVAL,
+		KUNIT_EXPECT_EQ_MSG(test, envelope_xts_set_key(f->xts, key, sizes[i]), -EINVAL,
 				    "key size %u", sizes[i]);
 }
 
@@ -199,16 +179,14 @@ static void xts_names_its_driver(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	KUNIT_EXPECT_NOT_NULL(test, strstr(envelope_xts_driver(&f->xts), "xts"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(envelope_xts_driver(f->xts), "xts"));
 }
 
-/* Done with, and done with again */
-static void xts_exit_twice(struct kunit *test)
+static void xts_passes_its_check(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	envelope_xts_exit(&f->xts);
-	envelope_xts_exit(&f->xts);
+	KUNIT_EXPECT_EQ(test, envelope_xts_check(f->xts), 0);
 }
 
 static struct kunit_case xts_cases[] = {
@@ -219,7 +197,7 @@ static struct kunit_case xts_cases[] = {
 	KUNIT_CASE(xts_iv_matters),
 	KUNIT_CASE(xts_refuses_key_sizes),
 	KUNIT_CASE(xts_names_its_driver),
-	KUNIT_CASE(xts_exit_twice),
+	KUNIT_CASE(xts_passes_its_check),
 	{}
 };
 

@@ -69,7 +69,7 @@ like "status: active, lease, generation, cipher" "$(dmsetup status t)" \
 not_ok "no key byte is shown" grep -qi "$(key_hex 64 a | cut -c1-16)" <<<"$(dmsetup table --showkeys t; dmsetup status t; dmesg)"
 is "logical sectors" "$(cat "/sys/block/$(basename "$(readlink -f /dev/mapper/t)")/queue/logical_block_size")" 4096
 
-like "IMA has measured what it is" "$(measured)" "*target_name=envelope,target_version=1.0.0,allow_discards=y,iv_large_sectors=y,sector_size=4096,cipher_string=aes-xts-plain64,key_size=64,iv_offset=0,start=0,lease=60,on_key_loss=queue,queue_timeout=30;*"
+like "IMA has measured what it is" "$(measured)" "*target_name=envelope,target_version=1.1.0,allow_discards=y,iv_large_sectors=y,sector_size=4096,cipher_string=aes-xts-plain64,key_size=64,iv_offset=0,start=0,lease=60,on_key_loss=queue,queue_timeout=30;*"
 not_ok "… but not its key" grep -q logon <<<"$(measured)"
 
 dd if=/dev/urandom of=/run/pattern bs=4096 count=256 status=none

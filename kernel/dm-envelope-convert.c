@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The sectors of a bio, one after another.
+ *
+ * A sector is converted from where it lies to where it goes: a read in place, a write
+ * into its bounce pages. One that lies scattered over segments is put together first.
+ *
+ * A long bio is shared: whoever has it asks others to help, and each takes the next
+ * piece of it that nobody has. Helpers that have not begun when there is no piece left
+ * are called off, so that no bio waits for a busy CPU.
+ */
+#include <linux/bvec.h>
+#include <linux/cpumask.h>
+#include <linux/highmem.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "dm-envelope.h"
+
+/* bytes converted between two offers to schedule, and by one CPU at a time */
+#define ENVELOPE_PIECE		SZ_64K
+/* CPUs that help with one bio */
+#define ENVELOPE_HELPERS	3U
+
+/**
+ * struct envelope_helper - another CPU's share in a bio
+ * @work: for the workqueue
+ * @part: the piece it has
+ */
+struct envelope_helper {
+	struct work_struct work;
+	struct envelope_part part;
+};
+
+/**
+ * struct envelope_share - a bio that several CPUs convert
+ * @lock:    guards the three below
+ * @src:     what nobody has yet
+ * @dst:     where it goes
+ * @sector:  its number
+ * @users:   who may still be at it
+ * @error:   of any of them
+ * @count:   of helpers
+ * @size:    bytes of one of them
+ * @helpers: struct envelope_helper, of @size bytes each
+ */
+struct envelope_share {
+	spinlock_t lock;	/* see above */
+	struct bvec_iter src;
+	struct bvec_iter dst;
+	u64 sector;
+	atomic_t users;
+	int error;
+	unsigned int count;
+	size_t size;
+	u8 helpers[] __aligned(CRYPTO_MINALIGN);
+};
+
+static struct envelope_xts_request *request_of(struct envelope_part *part)
+{
+	return (struct envelope_xts_request *)part->request;
+}
+
+/* From or to segments, at an iterator that is not moved, across as many as it takes */
+static void copy_sector(struct bio_vec *vecs, struct bvec_iter iter, struct bio_vec *flat,
+			unsigned int size, bool to_vecs)
+{
+	char *p = bvec_kmap_local(flat);
+	char *at = p;
+
+	while (size) {
+		struct bio_vec bv = bvec_iter_bvec(vecs, iter);
+
+		bv.bv_len = min(bv.bv_len, size);
+		if (to_vecs)
+			memcpy_to_bvec(&bv, at);
+		else
+			memcpy_from_bvec(at, &bv);
+		at += bv.bv_len;
+		size -= bv.bv_len;
+		bvec_iter_advance_single(vecs, &iter, bv.bv_len);
+	}
+	kunmap_local(p);
+}
+
+/* The next sector of a write: where it lies scattered, put together where it goes */
+static int start_write(struct envelope_part *part, const struct bio_vec *src)
+{
+	struct envelope_io *io = part->io;
+	const struct envelope_table *table = &io->env->table;
+	struct bio_vec dst = mp_bvec_iter_bvec(io->dst, part->dst);
+
+	if (unlikely(src->bv_len < table->sector_size)) {
+		struct bio_vec flat = bvec_iter_bvec(io->dst, part->dst);
+
+		copy_sector(io->src, part->src, &flat, table->sector_size, false);
+		src = &dst;
+	}
+	return envelope_xts_crypt(io->env->xts, request_of(part), true,
+				  envelope_iv(table, part->sector), src, &dst, table->sector_size);
+}
+
+/* The next sector of a read: in place, or by way of a page where it lies scattered */
+static int start_read(struct envelope_part *part, const struct bio_vec *src, bool may_sleep)
+{
+	struct envelope_io *io = part->io;
+	const struct envelope_table *table = &io->env->table;
+	struct bio_vec flat;
+
+	if (unlikely(src->bv_len < table->sector_size)) {
+		if (!may_sleep)
+			return ENVELOPE_NEEDS_SLEEP;
+		part->scratch = mempool_alloc(&io->env->scratch, GFP_NOIO);
+		bvec_set_page(&flat, part->scratch, table->sector_size, 0);
+		copy_sector(io->src, part->src, &flat, table->sector_size, false);
+		src = &flat;
+	}
+	return envelope_xts_crypt(io->env->xts, request_of(part), false,
+				  envelope_iv(table, part->sector), src, src, table->sector_size);
+}
+
+/* The scratch page back into the bio, and cleared: it held plaintext */
+static void finish_scratch(struct envelope_part *part, bool good)
+{
+	struct envelope_io *io = part->io;
+	struct bio_vec flat;
+
+	bvec_set_page(&flat, part->scratch, io->env->table.sector_size, 0);
+	if (good)
+		copy_sector(io->src, part->src, &flat, flat.bv_len, true);
+	clear_highpage(part->scratch);
+	mempool_free(part->scratch, &io->env->scratch);
+	part->scratch = NULL;
+}
+
+static int finish_sector(struct envelope_part *part, int result)
+{
+	struct envelope_io *io = part->io;
+	unsigned int size = io->env->table.sector_size;
+
+	part->started = false;
+	if (unlikely(part->scratch))
+		finish_scratch(part, !result);
+	if (unlikely(result))
+		return result;
+	bvec_iter_advance(io->src, &part->src, size);
+	if (io->dst != io->src)
+		bvec_iter_advance(io->dst, &part->dst, size);
+	part->sector += size >> SECTOR_SHIFT;
+	return 0;
+}
+
+static int start_sector(struct envelope_part *part, bool may_sleep)
+{
+	struct envelope_io *io = part->io;
+	struct bio_vec src = mp_bvec_iter_bvec(io->src, part->src);
+	int r;
+
+	part->started = true;
+	r = io->dst != io->src ? start_write(part, &src) : start_read(part, &src, may_sleep);
+	if (unlikely(r == ENVELOPE_NEEDS_SLEEP))
+		part->started = false;
+	return r;
+}
+
+/*
+ * Convert what is left of a part. Return: 0 at the end, -EINPROGRESS when the cipher
+ * will call back (@part may be gone by then), ENVELOPE_NEEDS_SLEEP, or -errno.
+ */
+static int convert_part(struct envelope_part *part, bool may_sleep)
+{
+	int r = part->result;
+
+	while (part->started || part->src.bi_size) {
+		if (likely(!part->started)) {
+			r = start_sector(part, may_sleep);
+			if (unlikely(r == -EINPROGRESS || r == ENVELOPE_NEEDS_SLEEP))
+				return r;
+		}
+		r = finish_sector(part, r);
+		if (unlikely(r))
+			return r;
+		if (may_sleep && !(part->src.bi_size & (ENVELOPE_PIECE - 1)))
+			cond_resched();
+	}
+	return 0;
+}
+
+/* The next piece of a shared bio, for whoever asks first */
+static bool claim(struct envelope_share *share, struct envelope_part *part)
+{
+	struct envelope_io *io = part->io;
+	unsigned int size;
+
+	spin_lock(&share->lock);
+	size = min_t(unsigned int, share->src.bi_size, ENVELOPE_PIECE);
+	part->src = share->src;
+	part->src.bi_size = size;
+	part->dst = share->dst;
+	part->sector = share->sector;
+	bvec_iter_advance(io->src, &share->src, size);
+	if (io->dst != io->src)
+		bvec_iter_advance(io->dst, &share->dst, size);
+	share->sector += size >> SECTOR_SHIFT;
+	spin_unlock(&share->lock);
+	return size;
+}
+
+/* Return: how many pieces were there to be had */
+static unsigned int convert_pieces(struct envelope_share *share, struct envelope_part *part,
+				   bool may_sleep)
+{
+	unsigned int n = 0;
+	int r;
+
+	while (!READ_ONCE(share->error) && claim(share, part)) {
+		n++;
+		r = convert_part(part, may_sleep);
+		if (r)
+			WRITE_ONCE(share->error, r);
+	}
+	return n;
+}
+
+static struct envelope_helper *helper_of(struct envelope_share *share, unsigned int i)
+{
+	return (struct envelope_helper *)(share->helpers + i * share->size);
+}
+
+/* Whoever is the last at a shared bio, @count others gone with it, ends the sharing. */
+static bool is_last(struct envelope_io *io, unsigned int count, int *error)
+{
+	struct envelope_share *share = io->share;
+
+	if (!atomic_sub_and_test(count, &share->users))
+		return false;
+	*error = share->error;
+	kfree(share);
+	return true;
+}
+
+static void help(struct work_struct *work)
+{
+	struct envelope_part *part = &container_of(work, struct envelope_helper, work)->part;
+	struct envelope_io *io = part->io;
+	unsigned int n = convert_pieces(io->share, part, true);
+	int error;
+
+	this_cpu_add(io->env->stats->helped, n);
+	if (is_last(io, 1, &error))
+		envelope_io_converted(io, error);
+}
+
+static void cipher_done(void *data, int error)
+{
+	struct envelope_part *part = data;
+	struct envelope_io *io = part->io;
+
+	part->result = error;
+	INIT_WORK(&io->work, envelope_io_proceed);
+	queue_work(io->env->workqueue, &io->work);
+}
+
+static void init_part(struct envelope_part *part, struct envelope_io *io)
+{
+	part->io = io;
+	part->scratch = NULL;
+	part->started = false;
+	part->result = 0;
+	if (!envelope_xts_is_synchronous(io->env->xts))
+		envelope_xts_prepare(io->env->xts, request_of(part), cipher_done, part);
+}
+
+/* How many others could help: none, where the bio is short or the cipher works elsewhere */
+static unsigned int count_helpers(const struct envelope_io *io)
+{
+	unsigned int pieces = DIV_ROUND_UP(io->part.src.bi_size, ENVELOPE_PIECE);
+
+	if (likely(pieces < 2) || in_interrupt() || io->part.started ||
+	    !envelope_xts_is_synchronous(io->env->xts))
+		return 0;
+	return min3(pieces - 1, num_online_cpus() - 1, ENVELOPE_HELPERS);
+}
+
+static struct envelope_share *alloc_share(struct envelope_io *io, unsigned int count)
+{
+	size_t size = ALIGN(offsetof(struct envelope_helper, part) +
+			    envelope_convert_size(io->env) - offsetof(struct envelope_io, part),
+			    CRYPTO_MINALIGN);
+	struct envelope_share *share = kmalloc(sizeof(*share) + count * size,
+					       GFP_NOWAIT | __GFP_NORETRY | __GFP_NOWARN);
+	unsigned int i;
+
+	if (!share)
+		return NULL;
+	spin_lock_init(&share->lock);
+	share->src = io->part.src;
+	share->dst = io->part.dst;
+	share->sector = io->part.sector;
+	atomic_set(&share->users, count + 1);
+	share->error = 0;
+	share->count = count;
+	share->size = size;
+	for (i = 0; i < count; i++) {
+		INIT_WORK(&helper_of(share, i)->work, help);
+		init_part(&helper_of(share, i)->part, io);
+	}
+	return share;
+}
+
+/* Each helper on a CPU of its own: left to itself, the workqueue may stay near this one. */
+static void ask_for_help(struct envelope_io *io)
+{
+	struct envelope_share *share = io->share;
+	unsigned int i, cpu = raw_smp_processor_id();
+
+	for (i = 0; i < share->count; i++) {
+		cpu = cpumask_next(cpu, cpu_online_mask);
+		if (cpu >= nr_cpu_ids)
+			cpu = cpumask_first(cpu_online_mask);
+		queue_work_on(cpu, io->env->workqueue, &helper_of(share, i)->work);
+	}
+}
+
+static int convert_shared(struct envelope_io *io, bool may_sleep)
+{
+	struct envelope_share *share = io->share;
+	unsigned int i, called_off = 0;
+	int error;
+
+	ask_for_help(io);
+	convert_pieces(share, &io->part, may_sleep);
+	for (i = 0; i < share->count; i++)
+		called_off += cancel_work(&helper_of(share, i)->work);
+	return is_last(io, called_off + 1, &error) ? error : -EINPROGRESS;
+}
+
+/**
+ * envelope_convert_size() - bytes of a struct envelope_io
+ * @env: its cipher has been found
+ */
+size_t envelope_convert_size(const struct envelope *env)
+{
+	size_t size = offsetof(struct envelope_io, part.request) + env->xts->request_size;
+
+	/* device-mapper lays it before the bio, ending there */
+	return ALIGN(size, CRYPTO_MINALIGN);
+}
+
+/**
+ * envelope_convert_init() - lay out what is to be done with a bio
+ * @io:  for envelope_convert(); @io->src and @io->dst are its own until changed
+ * @env: the target
+ * @bio: at its place within the target
+ */
+void envelope_convert_init(struct envelope_io *io, struct envelope *env, struct bio *bio)
+{
+	io->env = env;
+	io->bio = bio;
+	io->src = bio->bi_io_vec;
+	io->dst = bio->bi_io_vec;
+	init_part(&io->part, io);
+	io->part.src = bio->bi_iter;
+	io->part.sector = dm_target_offset(env->ti, bio->bi_iter.bi_sector);
+}
+
+/**
+ * envelope_convert() - convert what is left of a bio
+ * @io:        laid out
+ * @may_sleep: the context does
+ *
+ * Context: where envelope_xts_usable() says so.
+ * Return: 0 at the end; ENVELOPE_NEEDS_SLEEP; -errno; or -EINPROGRESS, when @io may be
+ * gone already: then envelope_io_proceed() is queued, or envelope_io_converted() called.
+ */
+int envelope_convert(struct envelope_io *io, bool may_sleep)
+{
+	unsigned int helpers = count_helpers(io);
+
+	if (unlikely(helpers)) {
+		io->share = alloc_share(io, helpers);
+		if (io->share)
+			return convert_shared(io, may_sleep);
+	}
+	return convert_part(&io->part, may_sleep);
+}

@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# How requests get to the cipher: without waiting where they must not, by whatever driver the
+# kernel has, by several CPUs where they are long.
+. "$(dirname "$0")/lib.sh"
+
+SECTORS=131072
+KEY=":64:logon:test:path"
+key test:path 64 path
+
+map() { # map TARGET NAME OPTION…
+	dmsetup create "$2" --table "0 $SECTORS $1 aes-xts-plain64 $KEY 0 /dev/vdb 0 $(($# - 2)) ${*:3}"
+}
+
+unmap() {
+	dmsetup remove --retry "$1"
+}
+
+driver() {
+	dmsetup status env | sed 's/.* cipher:\([^ ]*\).*/\1/'
+}
+
+# Both ways against dm-crypt, short requests and long ones
+agree() {
+	map envelope env sector_size:4096 && map crypt ref sector_size:4096 &&
+		modprobe oddbio write=/dev/mapper/env read=/dev/mapper/ref odd_read=0 rounds=12 && rmmod oddbio &&
+		modprobe oddbio write=/dev/mapper/ref read=/dev/mapper/env odd_write=0 rounds=12 && rmmod oddbio
+}
+
+ok "by the driver that the kernel prefers: as dm-crypt" agree
+like "… it is one with vector registers, without a wrapper" "$(driver)" "*xts-aes-aesni*"
+unmap ref
+
+without_waiting() {
+	python3 - "$1" <<-'PY'
+		import mmap, os, sys
+		fd = os.open(sys.argv[1], os.O_RDWR | os.O_DIRECT)
+		data, back = mmap.mmap(-1, 65536), mmap.mmap(-1, 65536)
+		for i in range(32):
+		    data[:] = os.urandom(64) * 1024
+		    assert os.pwritev(fd, [data], i * 65536, os.RWF_NOWAIT) == 65536
+		    assert os.preadv(fd, [back], i * 65536, os.RWF_NOWAIT) == 65536
+		    assert data[:] == back[:]
+	PY
+}
+ok "requests that must not wait are done, and do not" without_waiting /dev/mapper/env
+
+count() { # count WHAT: so many the status says
+	dmsetup status env | sed "s/.* $1:\([0-9]*\).*/\1/"
+}
+before=$(count helped)
+dd if=/dev/mapper/env of=/dev/null bs=1M count=32 iflag=direct status=none
+read_helped=$(($(count helped) - before))
+ok "of 32 MiB read by 1 MiB another CPU takes its part: $read_helped pieces" test $read_helped -gt 0
+before=$(count helped)
+dd if=/dev/zero of=/dev/mapper/env bs=1M count=32 oflag=direct status=none
+helped=$(($(count helped) - before))
+ok "… and of 32 MiB written: $helped pieces" test $helped -gt 0
+before=$(count helped)
+dd if=/dev/mapper/env of=/dev/null bs=64K count=64 iflag=direct status=none
+is "of what is read by 64 KiB none" "$(($(count helped) - before))" 0
+deferred=$(count deferred)
+ok "long reads go on in the workqueue: $deferred" test "$deferred" -ge 32
+dd if=/dev/mapper/env of=/dev/null bs=4K count=64 iflag=direct status=none
+is "short ones do not" "$(($(count deferred) - deferred))" 0
+unmap env
+
+# Nothing but the kernel's own code
+echo "install aesni-intel /bin/false" >/etc/modprobe.d/test.conf
+modprobe -r dm_envelope dm_crypt aesni_intel
+not_ok "without the module of the driver" grep -q aesni /proc/crypto
+ok "… as dm-crypt too" agree
+if grep -q xts-aes-lib /proc/crypto; then
+	is "… by the library, with no request around it" "$(driver)" xts-aes-library
+else
+	like "… by the generic driver" "$(driver)" "xts(*aes*"
+fi
+unmap env
+unmap ref
+ok "the kernel log is clean" kernel_clean
+done_testing
