@@ -6,7 +6,7 @@
  * data: two targets on the same disk. Loading it runs the test; it loads where all is well.
  *
  *	insmod oddbio.ko write=/dev/mapper/a read=/dev/mapper/b [odd_write=N] [odd_read=N]
- *		[rounds=N] [seed=N]
+ *		[grain=N] [rounds=N] [seed=N]
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
@@ -34,6 +34,9 @@ MODULE_PARM_DESC(odd_write, "whether writes are odd, or of whole pages");
 static bool odd_read = true;
 module_param(odd_read, bool, 0);
 MODULE_PARM_DESC(odd_read, "whether reads are odd, or of whole pages");
+static unsigned int grain;
+module_param(grain, uint, 0);
+MODULE_PARM_DESC(grain, "of odd reads, what the disk below can reach; 0: as the device says");
 static unsigned int rounds = 32;
 module_param(rounds, uint, 0);
 MODULE_PARM_DESC(rounds, "how many writes and reads");
@@ -80,8 +83,8 @@ static void release_layout(struct layout *layout)
 		__free_pages(layout->pieces[--layout->n].page, PIECE_ORDER);
 }
 
-/* Pieces of memory at multiples of @grain for @length bytes, with POISON in and around them */
-static int make_layout(struct layout *layout, unsigned int length, bool odd, unsigned int grain)
+/* Pieces of memory at multiples of @align for @length bytes, with POISON in and around them */
+static int make_layout(struct layout *layout, unsigned int length, bool odd, unsigned int align)
 {
 	struct piece *piece;
 
@@ -94,9 +97,9 @@ static int make_layout(struct layout *layout, unsigned int length, bool odd, uns
 		if (!piece->page)
 			return -ENOMEM;
 		piece->length = piece_length(odd, length, BIO_MAX_VECS - layout->n);
-		piece->length = ALIGN(piece->length, grain);
+		piece->length = ALIGN(piece->length, align);
 		piece->offset = odd ? between(0, PIECE_MAX - piece->length) : 0;
-		piece->offset = ALIGN_DOWN(piece->offset, grain);
+		piece->offset = ALIGN_DOWN(piece->offset, align);
 		memset(page_address(piece->page), POISON, PIECE_MAX);
 		layout->n++;
 		length -= piece->length;
@@ -170,9 +173,12 @@ static int write_round(struct block_device *bdev, sector_t sector, unsigned int 
 static int read_round(struct block_device *bdev, sector_t sector, unsigned int length,
 		      const u8 *data, struct layout *layout)
 {
-	/* Newer kernels refuse what the disk cannot reach; a write has pages of the target's own */
-	unsigned int grain = bdev_dma_alignment(bdev) + 1;
-	int r = make_layout(layout, length, odd_read, grain);
+	/*
+	 * Newer kernels refuse what the disk cannot reach; a write has pages of the target's own.
+	 * A device of device-mapper says 512, however fine the disk below it is.
+	 */
+	unsigned int align = grain ?: bdev_dma_alignment(bdev) + 1;
+	int r = make_layout(layout, length, odd_read, align);
 
 	if (r)
 		return r;
