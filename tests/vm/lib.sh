@@ -127,6 +127,23 @@ metadata_restore() {
 	done
 }
 
+# make_fs FS DEVICE: ext4 or xfs
+make_fs() {
+	case $1 in
+	xfs) mkfs.xfs -q -f "$2" ;;
+	*) "mkfs.$1" -q -F "$2" ;;
+	esac
+}
+
+# nothing_to_repair FS DEVICE: which is not mounted
+nothing_to_repair() {
+	echo 3 >/proc/sys/vm/drop_caches
+	case $1 in
+	xfs) xfs_repair -n "$2" ;;
+	*) "fsck.$1" -f -n "$2" ;;
+	esac
+}
+
 # The kernel has said nothing that it says when something is badly wrong
 kernel_clean() {
 	! dmesg | grep -E 'BUG|WARNING|Oops|INFO: task|general protection|refcount_t'

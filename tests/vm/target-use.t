@@ -39,16 +39,14 @@ is "envelopectl key-check says what a table takes" \
 ok "dmsetup, by hand" map data $((700 * MIB)) /dev/vdb 8 sector_size:4096 allow_discards
 
 for fs in ext4 xfs; do
-	ok "mkfs.$fs" "mkfs.$fs" -q "$([ $fs = xfs ] && echo -f || echo -F)" /dev/mapper/data
+	ok "$fs: made" make_fs $fs /dev/mapper/data
 	mount -o discard /dev/mapper/data /mnt
 	ok "$fs: what is written under load is read" verify $fs /mnt/file 24M
 	cp -r /usr/lib/python3.11/json /mnt/
 	fstrim /mnt
 	ok "$fs: unmounted in use it is not" sh -c "exec 3</mnt/file; ! umount /mnt"
 	umount /mnt
-	echo 3 >/proc/sys/vm/drop_caches
-	ok "$fs: nothing to repair" sh -c "if [ $fs = xfs ]; then xfs_repair -n /dev/mapper/data
-		else fsck.ext4 -fn /dev/mapper/data; fi"
+	ok "$fs: nothing to repair" nothing_to_repair $fs /dev/mapper/data
 	mount /dev/mapper/data /mnt
 	ok "$fs: the files are the files" diff -r /usr/lib/python3.11/json /mnt/json
 	umount /mnt
