@@ -32,7 +32,7 @@ for sector in 512 4096; do
 	mount /dev/mapper/t /mnt
 	ok "$sector: the files are the files" diff -r /srv/dm-envelope /mnt/dm-envelope
 	umount /mnt
-	ok "$sector: removed" dmsetup remove t
+	ok "$sector: removed" dmsetup remove --retry t
 done
 
 ok "the kernel log is clean" kernel_clean

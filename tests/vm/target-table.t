@@ -96,22 +96,22 @@ not_ok "on_key_loss of another kind" dmsetup message t 0 on_key_loss panic
 not_ok "an unknown message" dmsetup message t 0 key show
 ok "discards reach the device" blkdiscard /dev/mapper/t
 like "… and are counted" "$(dmsetup status t)" "*discards:1 errors:0"
-ok "remove" dmsetup remove t
+ok "remove" dmsetup remove --retry t
 
 ok "a plain table" create 2048 $LINE
 not_ok "without allow_discards there are none" blkdiscard /dev/mapper/t
 ok "resize: a longer table" dmsetup reload t --table "0 4096 envelope $LINE"
 ok "… resumed" dmsetup resume t
 is "… is in force" "$(blockdev --getsz /dev/mapper/t)" 4096
-ok "removed" dmsetup remove t
+ok "removed" dmsetup remove --retry t
 
 dmsetup create err --table "0 2048 error"
 ok "on a device that fails every request" create 2048 aes-xts-plain64 :64:logon:test:a 0 /dev/mapper/err 0
 not_ok "a read fails" dd if=/dev/mapper/t of=/dev/null bs=4K count=1 iflag=direct
 not_ok "a write fails" dd if=/dev/zero of=/dev/mapper/t bs=4K count=1 oflag=direct
 like "they are counted" "$(dmsetup status t)" "*errors:[1-9]*"
-dmsetup remove t
-dmsetup remove err
+dmsetup remove --retry t
+dmsetup remove --retry err
 
 keyctl revoke "$(keyctl search @s logon test:b)"
 bad "a revoked key" "The key is revoked" 2048 aes-xts-plain64 :64:logon:test:b 0 /dev/vdb 0
