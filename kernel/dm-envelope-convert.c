@@ -18,9 +18,11 @@
 
 #include "dm-envelope.h"
 
-/* bytes converted between two offers to schedule, and by one CPU at a time */
-#define ENVELOPE_PIECE		SZ_64K
-/* CPUs that help with one bio */
+/* bytes converted between two offers to schedule, and of a shared bio by one CPU at a time */
+#define ENVELOPE_PIECE		SZ_16K
+/* bytes that are worth another CPU's help: longer than it takes to wake it */
+#define ENVELOPE_HELPING	SZ_64K
+/* CPUs that help with one bio, at most */
 #define ENVELOPE_HELPERS	3U
 
 /**
@@ -275,12 +277,12 @@ static void init_part(struct envelope_part *part, struct envelope_io *io)
 /* How many others could help: none, where the bio is short or the cipher works elsewhere */
 static unsigned int count_helpers(const struct envelope_io *io)
 {
-	unsigned int pieces = DIV_ROUND_UP(io->part.src.bi_size, ENVELOPE_PIECE);
+	unsigned int worth = io->part.src.bi_size / ENVELOPE_HELPING;
 
-	if (likely(pieces < 2) || in_interrupt() || io->part.started ||
+	if (likely(!worth) || in_interrupt() || io->part.started ||
 	    !envelope_xts_is_synchronous(io->env->xts))
 		return 0;
-	return min3(pieces - 1, num_online_cpus() - 1, ENVELOPE_HELPERS);
+	return min3(worth, num_online_cpus() - 1, ENVELOPE_HELPERS);
 }
 
 static struct envelope_share *alloc_share(struct envelope_io *io, unsigned int count)
