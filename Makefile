@@ -21,7 +21,7 @@ help:
 	@echo 'make all          the module and the programs (modules, userspace)'
 	@echo 'make demo         install what is needed, build, boot a VM and encrypt a disk in it'
 	@echo 'make check        all tests; ends with "N passed, N failed"'
-	@echo 'make bench        instructions per I/O against dm-linear and dm-crypt'
+	@echo 'make bench        what requests cost, beside dm-linear and dm-crypt'
 	@echo 'make coverage     which lines of the programs the unit tests run'
 	@echo 'make soak         the tests again and again, for SOAK_MINUTES ($(SOAK_MINUTES))'
 	@echo 'make mutants      plant known bugs, one after another: a test must catch each'
@@ -68,7 +68,7 @@ vm-shell: deps-build deps-check deps-vm modules userspace
 check: deps-build deps-check deps-vm
 	tests/check
 
-bench: deps-build deps-check deps-vm
+bench: deps-build deps-check deps-vm deps-bench
 	tests/bench/run
 
 coverage: deps-build deps-check deps-coverage

@@ -8,7 +8,7 @@
 #                            ports in DIRECTORY; what it is to do, it reads from FILE
 # shellcheck shell=bash disable=SC2034 # what it sets is for others
 
-KERNEL=6.1 MEMORY=1024 SMP=2 APPEND='' DISKS=(1G 1G)
+KERNEL=6.1 MEMORY=1024 SMP=2 CPU=max APPEND='' DISKS=(1G 1G)
 ACCEL=(-accel "tcg,thread=multi")
 
 vm_options() {
@@ -20,7 +20,8 @@ vm_options() {
 		--memory) MEMORY=$2; shift ;;
 		--smp) SMP=$2; shift ;;
 		--append) APPEND+=" $2"; shift ;;
-		--icount) ACCEL=(-accel tcg -icount "shift=0,sleep=off"); SMP=1 ;;
+		# One instruction that copies or clears a page counts once for each step: by 8 bytes, then
+		--icount) ACCEL=(-accel tcg -icount "shift=0,sleep=off"); SMP=1 CPU=max,erms=off,fsrm=off ;;
 		*) break ;;
 		esac
 		shift
@@ -33,13 +34,13 @@ vm_parts() {
 	vm_kernel=$("$TOP/tests/kernels/fetch" "$KERNEL") || return
 	vm_image=$("$TOP/tests/vm/image") || return
 	vm_initramfs=$("$TOP/tests/vm/initramfs" "$KERNEL") || return
-	VM_KEY=$(printf '%s\n' "$vm_qemu" "$vm_kernel" "$vm_image" "$vm_initramfs" "${ACCEL[*]}" \
+	VM_KEY=$(printf '%s\n' "$vm_qemu" "$vm_kernel" "$vm_image" "$vm_initramfs" "${ACCEL[*]}" "$CPU" \
 		"$SMP" "$MEMORY" "$APPEND" "${DISKS[*]}" | sha256sum | cut -c1-16)
 }
 
 vm_build() {
 	local directory=$1 command=$2 name n
-	VM=("$vm_qemu" "${ACCEL[@]}" -cpu max -smp "$SMP" -m "$MEMORY" -nodefaults -no-user-config
+	VM=("$vm_qemu" "${ACCEL[@]}" -cpu "$CPU" -smp "$SMP" -m "$MEMORY" -nodefaults -no-user-config
 		-display none -no-reboot -nic none -device virtio-rng-pci
 		-kernel "$vm_kernel/vmlinuz" -initrd "$vm_initramfs"
 		-append "console=ttyS0 quiet panic=-1 mitigations=off systemd.unit=envelope-test.target
