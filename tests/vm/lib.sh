@@ -7,6 +7,9 @@
 #   is "what" "$got" "$wanted"             two texts are equal
 #   like "what" "$got" 'a*glob'            a text matches a glob
 #   fails_with 9 "what" command arg…       it fails with this exit status; see $OUTPUT
+#   refused 9 "what" "says" "cure" command arg…
+#                                          it does, says this (… is whatever), tells this way out,
+#                                          and leaves all that snapshot shows as it was
 #   poll 10 command arg…                   until it succeeds, 10 seconds at most
 #   done_testing                           last
 #
@@ -52,6 +55,20 @@ fails_with() {
 	OUTPUT=$("$@" 2>&1) || status=$?
 	[ $status -eq "$wanted" ]
 	_report $? "$what (exit status $status)"
+}
+
+# glob TEXT: what matches it, where … is whatever
+glob() {
+	sed 's/[][?*\\]/\\&/g; s/…/*/g' <<<"$1"
+}
+
+refused() {
+	local before
+	before=$(snapshot)
+	fails_with "$1" "$2" "${@:5}"
+	SAID=$OUTPUT
+	like "… says why, and the way out" "$SAID" "*envelopectl: *$(glob "$3")*→ *$(glob "$4")*"
+	is "… and changes nothing" "$(snapshot)" "$before"
 }
 
 is() {
@@ -142,6 +159,19 @@ nothing_to_repair() {
 	xfs) xfs_repair -n "$2" ;;
 	*) "fsck.$1" -f -n "$2" ;;
 	esac
+}
+
+# snapshot: what a command that is refused leaves alone: the disks, what is kept of volumes and
+# keys, what is mapped. A test may have its own.
+snapshot() {
+	local disk mib
+	for disk in /dev/vdb /dev/vdc; do
+		for mib in "${METADATA[@]}"; do
+			dd if="$disk" bs=256K skip=$((4 * mib)) count=1 iflag=direct status=none
+		done | cksum
+	done
+	find /etc/envelope /var/lib/envelope ! -type d -printf '%p %s %m %u %C@\n' | sort
+	dmsetup table
 }
 
 # The kernel has said nothing that it says when something is badly wrong

@@ -109,6 +109,19 @@ static int run_and_wait(struct dm_task *task, const char *name, const char *what
 	return r;
 }
 
+bool device_mapper_loaded(void)
+{
+	FILE *file = fopen("/proc/misc", "re");
+	bool found = !file;
+	char line[128];
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = strstr(line, " device-mapper\n");
+	if (file)
+		fclose(file);
+	return found;
+}
+
 int device_target_check(struct envelope_error *e)
 {
 	_cleanup_task_ struct dm_task *task =

@@ -29,6 +29,9 @@ typedef int (*device_visit)(const char *name, const struct device_info *info, vo
 /** device_set_up() - once per process, before anything else; logs go into errors */
 void device_set_up(void);
 
+/** device_mapper_loaded() - is device-mapper there already? libdevmapper is not asked */
+bool device_mapper_loaded(void);
+
 /** device_target_check() - is there a kernel target to load? Loads the module. NO_TARGET */
 int device_target_check(struct envelope_error *e);
 

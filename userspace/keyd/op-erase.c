@@ -18,6 +18,8 @@ static int check(struct op *op, const char *device, const char *uuid,
 	int r = op_lock_disk(op, device, &st, e);
 
 	if (!r)
+		r = op_check_writable(device, e);
+	if (!r)
 		r = envelope_volume_load(device, volume, e);
 	if (r)
 		return r;

@@ -8,7 +8,6 @@
 
 #include "broker-client.h"
 #include "crypto.h"
-#include "device-use.h"
 #include "device.h"
 #include "log.h"
 #include "op.h"
@@ -80,9 +79,11 @@ static int check_free(struct op *op, struct open *o, struct envelope_error *e)
 		r = envelope_cure(e, "for an image file, make one: losetup --find --show %s",
 				  o->device);
 	}
-	if (!r && device_readonly(o->st.st_rdev) && !o->table.readonly) {
-		envelope_fail(e, ENVELOPE_E_IO, "%s is read-only", o->device);
-		r = envelope_cure(e, "repeat with --readonly, or: blockdev --setrw %s", o->device);
+	if (!r && !o->table.readonly) {
+		r = op_check_writable(o->device, e);
+		if (r)
+			envelope_cure(e, "repeat with --readonly, or: blockdev --setrw %s",
+				      o->device);
 	}
 	if (!r)
 		r = device_target_check(e);

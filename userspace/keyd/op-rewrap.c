@@ -68,6 +68,17 @@ static int renew(struct op *op, struct unlocked *u, const struct envelope_slot *
 	return r ? r : drop_twins(u, old, e);
 }
 
+/* Before the first change */
+static int prepare(struct op *op, struct unlocked *u, struct envelope_error *e)
+{
+	int r = op_check_writable(envelope_volume_device(u->volume), e);
+
+	if (r)
+		return r;
+	op_step(op, "backing up the header");
+	return envelope_volume_backup(u->volume, op->manager->headers_dir, HEADERS_KEPT, e);
+}
+
 static int renew_all(struct op *op, struct unlocked *u, bool *changed, struct envelope_error *e)
 {
 	bool newest;
@@ -83,11 +94,8 @@ static int renew_all(struct op *op, struct unlocked *u, bool *changed, struct en
 			return r;
 		if (newest && !other)
 			continue;
-		if (!*changed) {
-			op_step(op, "backing up the header");
-			r = envelope_volume_backup(u->volume, op->manager->headers_dir,
-						   HEADERS_KEPT, e);
-		}
+		if (!*changed)
+			r = prepare(op, u, e);
 		if (!r)
 			r = renew(op, u, &u->slots[i], e);
 		if (r)

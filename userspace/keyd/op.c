@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "broker-client.h"
+#include "device-use.h"
 #include "server.h"
 #include "varlink.h"
 
@@ -168,6 +169,16 @@ int op_lock_disk(struct op *op, const char *device, struct stat *st, struct enve
 	disk[0] = S_ISBLK(st->st_mode) ? UINT64_MAX : st->st_dev;
 	disk[1] = S_ISBLK(st->st_mode) ? st->st_rdev : st->st_ino;
 	return broker_lock_disk(op, disk, e);
+}
+
+int op_check_writable(const char *device, struct envelope_error *e)
+{
+	struct stat st;
+
+	if (stat(device, &st) || !S_ISBLK(st.st_mode) || !device_readonly(st.st_rdev))
+		return 0;
+	envelope_fail(e, ENVELOPE_E_IO, "%s is read-only", device);
+	return envelope_cure(e, "blockdev --setrw %s", device);
 }
 
 int op_mapping(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envelope_error *e)

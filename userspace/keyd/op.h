@@ -75,6 +75,9 @@ void op_step(struct op *op, const char *fmt, ...) __attribute__((format(printf, 
 /** op_lock_disk() - be the only one that changes @device; @st is filled; NOT_FOUND, BUSY */
 int op_lock_disk(struct op *op, const char *device, struct stat *st, struct envelope_error *e);
 
+/** op_check_writable() - refuse a disk that is set read-only; IO */
+int op_check_writable(const char *device, struct envelope_error *e);
+
 /** op_mapping() - the one parameter of Close, Resize and the take-over: a mapping, locked */
 int op_mapping(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envelope_error *e);
 

@@ -98,6 +98,12 @@ void takeover_start(struct manager *m)
 	struct envelope_error e = {};
 	struct device *device;
 
+	/*
+	 * Then nothing is mapped. And a libdevmapper that has not found device-mapper once never
+	 * looks again, nor do the sessions that are forked from here.
+	 */
+	if (!device_mapper_loaded())
+		return;
 	if (device_target_check(&e)) {
 		log_line(LOG_WARNING, NULL, "%s", e.message);
 		return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -40,6 +41,17 @@ int envelope_cure(struct envelope_error *e, const char *fmt, ...)
 	vsnprintf(e->cure, sizeof(e->cure), fmt, ap);
 	va_end(ap);
 	return -(int)e->code;
+}
+
+int envelope_fail_file(struct envelope_error *e, const char *path, int error)
+{
+	int r = envelope_fail(e, ENVELOPE_E_IO, "%s: %s", path, strerror(error));
+
+	if (error == ENOSPC || error == EDQUOT)
+		envelope_cure(e, "make room on its file system");
+	else if (error == EROFS)
+		envelope_cure(e, "mount its file system for writing");
+	return r;
 }
 
 const char *envelope_error_cure(const struct envelope_error *e)

@@ -88,6 +88,15 @@ int envelope_fail(struct envelope_error *e, enum envelope_code code, const char 
 int envelope_cure(struct envelope_error *e, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/**
+ * envelope_fail_file() - record that a file of this host cannot be read or written
+ * @e:     may be NULL
+ * @error: an errno value, which may have a way out of its own
+ *
+ * Return: -ENVELOPE_E_IO.
+ */
+int envelope_fail_file(struct envelope_error *e, const char *path, int error);
+
 /** envelope_error_cure() - the cure to show: the error's own, else its code's */
 const char *envelope_error_cure(const struct envelope_error *e);
 

@@ -244,6 +244,6 @@ int envelope_kek_config_write(const char *directory, const struct envelope_kek_c
 		return r;
 	r = envelope_file_replace(path, text, strlen(text), 0644);
 	if (r < 0)
-		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", path, strerror(-r));
+		return envelope_fail_file(e, path, -r);
 	return 0;
 }

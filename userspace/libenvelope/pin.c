@@ -160,7 +160,7 @@ int envelope_pin_write(const char *directory, const struct envelope_pin *pin,
 	r = envelope_file_replace(path, text, strlen(text), 0600);
 	json_object_put(object);
 	if (r < 0)
-		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", path, strerror(-r));
+		return envelope_fail_file(e, path, -r);
 	return 0;
 }
 
@@ -172,7 +172,7 @@ int envelope_pin_remove(const char *directory, const char *uuid, struct envelope
 	path_of(path, sizeof(path), directory, uuid);
 	r = envelope_file_remove(path);
 	if (r < 0)
-		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", path, strerror(-r));
+		return envelope_fail_file(e, path, -r);
 	return 0;
 }
 

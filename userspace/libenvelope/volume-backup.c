@@ -115,21 +115,22 @@ int envelope_volume_backup(struct envelope_volume *volume, const char *directory
 	int r = envelope_file_mkdir(directory, 0700);
 
 	if (r < 0)
-		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", directory, strerror(-r));
+		return envelope_fail_file(e, directory, -r);
 	name_backup(path, sizeof(path), directory, volume->geometry.uuid);
 	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
-		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", directory, strerror(ENAMETOOLONG));
+		return envelope_fail_file(e, directory, ENAMETOOLONG);
 	r = crypt_header_backup(volume->cd, CRYPT_LUKS2, temporary);
 	if (r < 0) {
 		unlink(temporary);
-		return envelope_volume_failed(volume, e, ENVELOPE_E_IO, "backing its header up", r);
+		envelope_volume_failed(volume, e, ENVELOPE_E_IO, "backing its header up", r);
+		return envelope_cure(e, "see that %s can be written and has room", directory);
 	}
 	r = make_sparse(temporary);
 	if (r == 0)
 		r = envelope_file_rename(temporary, path);
 	if (r < 0) {
 		unlink(temporary);
-		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", path, strerror(-r));
+		return envelope_fail_file(e, path, -r);
 	}
 	remove_older(directory, volume->geometry.uuid, is_leftover, 0);
 	remove_older(directory, volume->geometry.uuid, is_backup, keep);

@@ -101,8 +101,10 @@ static int open_exclusively(const char *device, int *fd, uint64_t *size, struct 
 		return 0;
 	if (ioctl(*fd, BLKGETSIZE64, size) < 0)
 		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", device, strerror(errno));
-	if (ioctl(*fd, BLKROGET, &readonly) == 0 && readonly)
-		return envelope_fail(e, ENVELOPE_E_IO, "%s: the device is read-only", device);
+	if (ioctl(*fd, BLKROGET, &readonly) == 0 && readonly) {
+		envelope_fail(e, ENVELOPE_E_IO, "%s is read-only", device);
+		return envelope_cure(e, "blockdev --setrw %s", device);
+	}
 	return 0;
 }
 

@@ -54,8 +54,10 @@ static int damaged(const struct keystore *store, const char *file, const char *w
 static int io_failed(const struct keystore *store, const char *file, int error,
 		     struct envelope_error *e)
 {
-	return envelope_fail(e, ENVELOPE_E_IO, "key store: %s/%s: %s", store->directory, file,
-			     strerror(error));
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "key store: %s/%s", store->directory, file);
+	return envelope_fail_file(e, path, error);
 }
 
 /* Ours, and closed to everybody else */
