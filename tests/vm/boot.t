@@ -57,19 +57,24 @@ ok "the journal can be searched by volume" sh -c \
 	"journalctl -o json ENVELOPE_VOLUME=$UUID | grep -q envelope-keyd"
 umount /mnt
 envelopectl close one
-truncate_and_grow() {
-	local loop
-	truncate -s 100M /run/image
-	loop=$(losetup -f --show /run/image)
+truncate -s 100M /run/image
+loop=$(losetup -f --show /run/image)
+grow() {
 	envelopectl format "$loop" >/dev/null 2>&1 && envelopectl open "$loop" grow &&
 		truncate -s 300M /run/image && losetup -c "$loop"
 }
-ok "a disk that grows" truncate_and_grow
+ok "a disk that grows" grow
 before=$(blockdev --getsize64 /dev/mapper/grow)
 ok "resize" envelopectl resize grow
 like "… says from what to what" "$OUTPUT" "*grown from 68.0 MiB to 268.0 MiB*"
 is "… in use" "$(($(blockdev --getsize64 /dev/mapper/grow) - before))" $((200 * 1048576))
 ok "resize: nothing to do" envelopectl resize grow
+truncate -s 200M /run/image
+losetup -c "$loop"
+refused 23 "resize: a disk that has shrunk" "grow: its disk $loop is smaller than the mapping" \
+	"give the disk its size back: a mapping only grows" envelopectl resize grow
+truncate -s 300M /run/image
+losetup -c "$loop"
 envelopectl close grow
 
 # Where nobody makes device nodes but the library itself

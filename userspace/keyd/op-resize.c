@@ -38,7 +38,7 @@ int op_resize(struct op *op, struct json_object **result, struct envelope_error 
 {
 	char name[TABLE_NAME_MAX + 1];
 	struct table table;
-	uint64_t old;
+	uint64_t old, new;
 	int r = op_mapping(op, name, e);
 
 	if (!r)
@@ -46,8 +46,9 @@ int op_resize(struct op *op, struct json_object **result, struct envelope_error 
 	if (r)
 		return r;
 	old = table.length;
-	r = measure(&table, &table.length, e);
-	if (!r && table.length != old) {
+	r = measure(&table, &new, e);
+	if (!r && new != old) {
+		table.length = new;
 		r = broker_table(op, BROKER_RELOAD, &table, NULL, NULL, e);
 		if (!r)
 			r = device_resume(name, e);
