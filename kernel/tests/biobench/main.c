@@ -39,8 +39,8 @@ struct job {
 	struct slot **slots;
 	u32 random;
 	int error;
-	struct completion *go;
-	struct completion finished;
+	struct completion *go;		/* of a thread */
+	struct completion finished;	/* the same */
 };
 
 static void slot_end_io(struct bio *bio)
@@ -69,13 +69,11 @@ static void submit(struct job *job, struct slot *slot)
 	submit_bio(&slot->bio);
 }
 
-static int run_job(void *data)
+static void run_job(struct job *job)
 {
-	struct job *job = data;
 	const struct biobench_cell *cell = job->cell;
 	unsigned int i;
 
-	wait_for_completion(job->go);
 	for (i = 0; i < cell->count + cell->depth; i++) {
 		struct slot *slot = job->slots[i % cell->depth];
 
@@ -88,6 +86,14 @@ static int run_job(void *data)
 		if (i < cell->count)
 			submit(job, slot);
 	}
+}
+
+static int run_thread(void *data)
+{
+	struct job *job = data;
+
+	wait_for_completion(job->go);
+	run_job(job);
 	complete(&job->finished);
 	return 0;
 }
@@ -128,7 +134,7 @@ static int start_job(struct job *job, unsigned int n)
 	struct task_struct *task;
 	unsigned int cpu, i = 0;
 
-	task = kthread_create(run_job, job, "biobench/%u", n);
+	task = kthread_create(run_thread, job, "biobench/%u", n);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
 	for_each_online_cpu(cpu)
@@ -138,6 +144,7 @@ static int start_job(struct job *job, unsigned int n)
 	return 0;
 }
 
+/* The first job is the caller's own: a process, as who submits a request mostly is. */
 static int run_jobs(const struct biobench_cell *cell, struct job *jobs, u64 *ns)
 {
 	struct completion go;
@@ -151,13 +158,16 @@ static int run_jobs(const struct biobench_cell *cell, struct job *jobs, u64 *ns)
 		init_completion(&jobs[i].finished);
 		r = alloc_slots(&jobs[i]);
 	}
-	for (started = 0; !r && started < cell->jobs; started++)
+	for (started = 1; !r && started < cell->jobs; started++)
 		r = start_job(&jobs[started], started);
-	if (r && started)
+	if (r && started > 1)
 		started--;	/* the last one did not start */
 	begin = ktime_get_ns();
 	complete_all(&go);
-	for (i = 0; i < started; i++) {
+	if (!r)
+		run_job(&jobs[0]);
+	r = r ?: jobs[0].error;
+	for (i = 1; i < started; i++) {
 		wait_for_completion(&jobs[i].finished);
 		r = r ?: jobs[i].error;
 	}
