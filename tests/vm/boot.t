@@ -27,14 +27,25 @@ envelopectl close two
 
 echo "five /dev/none" >>/etc/envelopetab
 fails_with 5 "an entry that fails: the others are opened all the same" envelopectl open --all
-like "… it is named" "$OUTPUT" "*five: failed*"
+like "… it is named" "$OUTPUT" "*five: failed*/etc/envelopetab: entries that could not be opened: 1*→ see above for each"
 ok "two is open" test -b /dev/mapper/two
-for bad in "six" "six /dev/vdb volume-key=00" "one /dev/vdb" "six /dev/vdb sixpence"; do
+
+bad_line() { # bad_line STATUS LINE SAYS CURE
 	cp /etc/envelopetab /run/tab
-	echo "$bad" >>/run/tab
-	fails_with 26 "a bad line: $bad" envelopectl open --all --tab /run/tab
-	like "… with file and line" "$OUTPUT" "*/run/tab:7: *"
-done
+	echo "$2" >>/run/tab
+	refused "$1" "a bad line: $2" "/run/tab:7: $3" "$4" envelopectl open --all --tab /run/tab
+}
+CORRECT="correct the file"
+bad_line 26 "six" 'no device for "six"' "$CORRECT"
+bad_line 26 "six /dev/vdb one two" 'too many fields: "two"' "$CORRECT"
+bad_line 26 "s/x /dev/vdb" 'this cannot be the name of a mapping: "s/x"' "$CORRECT"
+bad_line 26 "one /dev/vdb" 'a second entry for "one"' "$CORRECT"
+bad_line 26 "six /dev/vdb sixpence" 'unknown option "sixpence"' "$CORRECT"
+bad_line 26 "six /dev/vdb volume-key=00" 'this version does not support the option "volume-key=00"' \
+	"remove the option, or use a newer version"
+bad_line 26 "six /dev/vdb on-key-loss=panic" 'on-key-loss must be error or queue, not "panic"' "$CORRECT"
+bad_line 26 "six /dev/vdb queue-timeout=soon" 'queue-timeout must be seconds, not "soon"' "$CORRECT"
+bad_line 26 "six /dev/vdb queue-timeout=5" 'queue-timeout needs on-key-loss=queue for "six"' "$CORRECT"
 envelopectl close one
 envelopectl close two
 

@@ -64,18 +64,18 @@ refused 24 "open: a disk that cannot be read" "reading the header: Input/output 
 	envelopectl open /dev/mapper/bad data
 refused 24 "format: a disk that cannot be read" "/dev/mapper/bad: cannot be read" "$KERNEL_LOG" \
 	envelopectl format /dev/mapper/bad
-dmsetup remove bad
+dmsetup remove --retry bad
 bad_disk "0 32768 linear $DISK 0
 32768 2064384 error"
 refused 24 "open: the witness cannot be read" "reading the witness: Input/output error" "$KERNEL_LOG" \
 	envelopectl open /dev/mapper/bad data
-dmsetup remove bad
+dmsetup remove --retry bad
 bad_disk "0 65536 linear $DISK 0"
 refused 23 "open: a disk that was cut off" "it ends before the data of its volume begins" "use a larger device" \
 	envelopectl open /dev/mapper/bad data
 refused 23 "format: a disk too small" "33554432 bytes; a volume needs at least 34603008" "use a larger device" \
 	envelopectl format /dev/mapper/bad --force
-dmsetup remove bad
+dmsetup remove --retry bad
 poll 10 python3 -c 'import os; os.open("/dev/vdb", os.O_RDWR | os.O_EXCL)' # once udev has looked
 python3 -c 'import os, time; os.open("/dev/vdb", os.O_RDWR | os.O_EXCL); time.sleep(1000)' &
 holder=$!

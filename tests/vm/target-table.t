@@ -19,6 +19,7 @@ LINE="aes-xts-plain64 :64:logon:test:a 0 /dev/vdb 0"
 key test:a 64 a
 key test:b 64 b
 key test:short 32 a
+key test:hidden 64 a
 CHECK=$(key_check 64 a)
 
 create() { # create LENGTH ARGUMENTS…
@@ -27,39 +28,61 @@ create() { # create LENGTH ARGUMENTS…
 	dmsetup create t --table "0 $length envelope $*"
 }
 
-# bad WHAT SAYS LENGTH ARGUMENTS…: refused, and the kernel says why
+# bad WHAT ERRNO SAYS LENGTH ARGUMENTS…: refused, the kernel says why, and nothing is left of it
 bad() {
-	local what=$1 says=$2
-	shift 2
+	local what=$1 says="envelope: $3 (-$2)"
+	shift 3
 	not_ok "refused: $what" create "$@"
 	like "… with the reason" "$(kernel_said)" "*$says*"
+	not_ok "… and nothing is mapped" dmsetup info t
 }
 
-bad "too few arguments" "Too few arguments" 2048 aes-xts-plain64 :64:logon:test:a 0 /dev/vdb
-bad "another cipher" "The cipher must be" 2048 aes-cbc-essiv:sha256 :64:logon:test:a 0 /dev/vdb 0
-bad "key bytes" "Key bytes go into a keyring" 2048 aes-xts-plain64 "$(key_hex 64 a)" 0 /dev/vdb 0
-bad "no key string" "The key must be given as" 2048 aes-xts-plain64 :64:logon 0 /dev/vdb 0
-bad "a key of 48 bytes" "32 or 64 bytes" 2048 aes-xts-plain64 :48:logon:test:a 0 /dev/vdb 0
-bad "a key of another type" "logon, user or encrypted" 2048 aes-xts-plain64 :64:rsa:test:a 0 /dev/vdb 0
-bad "a missing key" "No such key" 2048 aes-xts-plain64 :64:logon:test:none 0 /dev/vdb 0
-bad "a key of another size" "not of the size given" 2048 aes-xts-plain64 :64:logon:test:short 0 /dev/vdb 0
-bad "a bad iv_offset" "iv_offset must be a number" 2048 aes-xts-plain64 :64:logon:test:a x /dev/vdb 0
-bad "a bad offset" "device offset must be" 2048 aes-xts-plain64 :64:logon:test:a 0 /dev/vdb -1
-bad "a missing device" "cannot be opened" 2048 aes-xts-plain64 :64:logon:test:a 0 /dev/none 0
-bad "a wrong option count" "number of options" 2048 $LINE 2 allow_discards
-bad "an unknown option" "Unknown option" 2048 $LINE 1 no_read_workqueue
-bad "a repeated option" "given twice" 2048 $LINE 2 allow_discards allow_discards
-bad "a bad sector size" "sector_size must be" 2048 $LINE 1 sector_size:8192
-bad "a sector size that is no power of two" "sector_size must be" 2048 $LINE 1 sector_size:1536
-bad "a length that is no multiple" "length must be a multiple" 2047 $LINE 1 sector_size:4096
-bad "an iv_offset that is no multiple" "iv_offset must be a multiple" 2048 \
+bad "too few arguments" EINVAL "Too few arguments: <cipher> <key> <iv_offset> <device> <offset>" 2048 \
+	aes-xts-plain64 :64:logon:test:a 0 /dev/vdb
+bad "another cipher" EINVAL "The cipher must be aes-xts-plain64" 2048 \
+	aes-cbc-essiv:sha256 :64:logon:test:a 0 /dev/vdb 0
+bad "key bytes" EINVAL "Key bytes go into a keyring, :<bytes>:logon:<name> here" 2048 \
+	aes-xts-plain64 "$(key_hex 64 a)" 0 /dev/vdb 0
+bad "no key string" EINVAL "The key must be given as :<bytes>:<type>:<description>" 2048 \
+	aes-xts-plain64 :64:logon 0 /dev/vdb 0
+bad "a key of 48 bytes" EINVAL "The key must be of 32 or 64 bytes" 2048 \
+	aes-xts-plain64 :48:logon:test:a 0 /dev/vdb 0
+bad "a key of another type" EINVAL "The key type must be logon, user or encrypted" 2048 \
+	aes-xts-plain64 :64:rsa:test:a 0 /dev/vdb 0
+bad "a missing key" ENOKEY "No such key in a keyring of this process, or it is revoked or expired" 2048 \
+	aes-xts-plain64 :64:logon:test:none 0 /dev/vdb 0
+bad "a key of another size" EINVAL "The key is not of the size given" 2048 \
+	aes-xts-plain64 :64:logon:test:short 0 /dev/vdb 0
+bad "a bad iv_offset" EINVAL "iv_offset must be a number of 512-byte sectors" 2048 \
+	aes-xts-plain64 :64:logon:test:a x /dev/vdb 0
+bad "a bad offset" EINVAL "The device offset must be a number of 512-byte sectors" 2048 \
+	aes-xts-plain64 :64:logon:test:a 0 /dev/vdb -1
+bad "a missing device" "@(ENODEV|ENOENT)" "The device below cannot be opened" 2048 \
+	aes-xts-plain64 :64:logon:test:a 0 /dev/none 0
+bad "a wrong option count" EINVAL "The number of options is wrong" 2048 $LINE 2 allow_discards
+bad "an unknown option" EINVAL "Unknown option" 2048 $LINE 1 no_read_workqueue
+bad "a repeated option" EINVAL "An option is given twice" 2048 $LINE 2 allow_discards allow_discards
+bad "a bad sector size" EINVAL "sector_size must be 512, 1024, 2048 or 4096" 2048 $LINE 1 sector_size:8192
+bad "a sector size that is no power of two" EINVAL "sector_size must be 512, 1024, 2048 or 4096" 2048 \
+	$LINE 1 sector_size:1536
+bad "a length that is no multiple" EINVAL "The length must be a multiple of sector_size" 2047 \
+	$LINE 1 sector_size:4096
+bad "an iv_offset that is no multiple" EINVAL "iv_offset must be a multiple of sector_size" 2048 \
 	aes-xts-plain64 :64:logon:test:a 1 /dev/vdb 0 1 sector_size:4096
-bad "a short key_check" "16 hexadecimal digits" 2048 $LINE 1 key_check:0123
-bad "a key_check that does not match" "key_check does not match" 2048 $LINE 1 "key_check:$(key_check 64 b)"
-bad "lease 0" "lease must be" 2048 $LINE 1 lease:0
-bad "a bad on_key_loss" "on_key_loss must be" 2048 $LINE 1 on_key_loss:panic
-bad "queue_timeout without queue" "needs on_key_loss:queue" 2048 $LINE 1 queue_timeout:5
-bad "more than the device" "too small" 4194304 $LINE
+bad "a short key_check" EINVAL "key_check must be 16 hexadecimal digits" 2048 $LINE 1 key_check:0123
+bad "a key_check that does not match" EKEYREJECTED "The key is not this volume's: key_check does not match" 2048 \
+	$LINE 1 "key_check:$(key_check 64 b)"
+bad "lease 0" EINVAL "lease must be a number of seconds" 2048 $LINE 1 lease:0
+bad "a bad on_key_loss" EINVAL "on_key_loss must be error or queue" 2048 $LINE 1 on_key_loss:panic
+bad "queue_timeout 0" EINVAL "queue_timeout must be a number of seconds" 2048 \
+	$LINE 2 on_key_loss:queue queue_timeout:0
+bad "queue_timeout without queue" EINVAL "queue_timeout needs on_key_loss:queue" 2048 $LINE 1 queue_timeout:5
+not_ok "refused: more than the device" create 4194304 $LINE
+like "… with the reason, by device-mapper itself" "$(kernel_said)" "*vdb too small for target*"
+keyctl setperm "$(keyctl search @s logon test:hidden)" 0x37000000
+bad "a key that may not be searched for" EACCES "The key may not be searched for by this process" 2048 \
+	aes-xts-plain64 :64:logon:test:hidden 0 /dev/vdb 0
+ok "the disk is as it was" cmp -n 2097152 /dev/zero /dev/vdb
 
 OPTIONS="7 allow_discards sector_size:4096 iv_large_sectors key_check:$CHECK lease:60 on_key_loss:queue queue_timeout:30"
 ok "every option at once" create 2048 $LINE $OPTIONS
@@ -75,14 +98,18 @@ not_ok "… but not its key" grep -q logon <<<"$(measured)"
 dd if=/dev/urandom of=/run/pattern bs=4096 count=256 status=none
 dd if=/run/pattern of=/dev/mapper/t bs=64K oflag=direct status=none
 not_ok "key wipe on a running device is refused" dmsetup message t 0 key wipe
+like "… with the reason" "$(kernel_said)" "*suspend the device before its key is changed*"
 ok "suspend" dmsetup suspend t
 ok "key wipe" dmsetup message t 0 key wipe
 like "fenced, says the status" "$(dmsetup status t)" "*envelope fenced reason:wiped*"
 not_ok "no resume without a key" dmsetup resume t
-like "… with the reason" "$(kernel_said)" "*it has no key*"
+like "… with the reason" "$(kernel_said)" "*not resumed: it has no key; give it one with key set*"
 not_ok "key set with another volume's key is refused" dmsetup message t 0 key set :64:logon:test:b
-like "… with the reason" "$(kernel_said)" "*key_check does not match*"
+like "… with the reason" "$(kernel_said)" "*key set: The key is not this volume's: key_check does not match*"
 not_ok "key set with a key of another size is refused" dmsetup message t 0 key set :32:logon:test:short
+like "… with the reason" "$(kernel_said)" "*key set: The key must be of the table's size*"
+not_ok "a message of key that there is not" dmsetup message t 0 key show
+like "… with the reason" "$(kernel_said)" "*the messages are: key set :<bytes>:<type>:<description>, key wipe*"
 ok "key set" dmsetup message t 0 key set :64:logon:test:a
 ok "resume" dmsetup resume t
 like "active again, second generation" "$(dmsetup status t)" "*envelope active*key_generation:2*"
@@ -93,7 +120,8 @@ ok "on_key_loss error" dmsetup message t 0 on_key_loss error
 not_ok "… and the queue's timeout goes with it" grep -q queue <<<"$(dmsetup table t)"
 ok "… so that the line can be loaded again" sh -c "dmsetup table t | dmsetup reload t && dmsetup resume t"
 not_ok "on_key_loss of another kind" dmsetup message t 0 on_key_loss panic
-not_ok "an unknown message" dmsetup message t 0 key show
+not_ok "an unknown message" dmsetup message t 0 show
+like "… with the reason" "$(kernel_said)" "*unknown message: use key set, key wipe, lease renew or on_key_loss*"
 ok "discards reach the device" blkdiscard /dev/mapper/t
 like "… and are counted" "$(dmsetup status t)" "*discards:1 errors:0"
 ok "remove" dmsetup remove --retry t
@@ -114,10 +142,11 @@ dmsetup remove --retry t
 dmsetup remove --retry err
 
 keyctl revoke "$(keyctl search @s logon test:b)"
-bad "a revoked key" "The key is revoked" 2048 aes-xts-plain64 :64:logon:test:b 0 /dev/vdb 0
+bad "a revoked key" EKEYREVOKED "The key is revoked" 2048 aes-xts-plain64 :64:logon:test:b 0 /dev/vdb 0
 keyctl timeout "$(keyctl search @s logon test:short)" 1
 poll 10 sh -c '! keyctl search @s logon test:short'
-bad "an expired key" "revoked or expired" 2048 aes-xts-plain64 :32:logon:test:short 0 /dev/vdb 0
+bad "an expired key" ENOKEY "No such key in a keyring of this process, or it is revoked or expired" 2048 \
+	aes-xts-plain64 :32:logon:test:short 0 /dev/vdb 0
 ok "the module can be unloaded" modprobe -r dm_envelope
 ok "the kernel log is clean" kernel_clean
 done_testing

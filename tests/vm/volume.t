@@ -4,6 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 
 DISK=/dev/vdb
+UNMOUNT="close or unmount what uses it"
+FORCE="if its content may be destroyed, repeat with --force"
 json() { # json FILTER COMMAND…
 	local filter=$1
 	shift
@@ -15,20 +17,44 @@ slot_version() {
 }
 
 is "nothing is open" "$(json '.devices | length' envelopectl status)" 0
-fails_with 8 "open: a disk that is no volume" envelopectl open $DISK data
-like "… says which" "$OUTPUT" "*$DISK: not an envelope volume*→ format it first*"
-fails_with 5 "open: a disk that is not there" envelopectl open /dev/none data
-fails_with 2 "open: a bad name" envelopectl open $DISK a/b
-fails_with 14 "format: a KEK that nobody declared" envelopectl format $DISK --kek elsewhere
-like "… says how to declare it" "$OUTPUT" "*provider = service*"
-is "… and wrote nothing" "$(blkid -p $DISK)" ""
+refused 8 "open: a disk that is no volume" "$DISK: not an envelope volume" \
+	"format it first: envelopectl format DEVICE" envelopectl open $DISK data
+refused 5 "open: a disk that is not there" "/dev/none: No such file or directory" "check the name" \
+	envelopectl open /dev/none data
+refused 2 "open: a bad name" "the name of a mapping is made of letters, digits and #+-.:=@_" \
+	"see envelopectl --help" envelopectl open $DISK a/b
+refused 2 "open: a name that device-mapper has itself" "a mapping cannot be called control" \
+	"see envelopectl --help" envelopectl open $DISK control
+refused 2 "open: a long name" "the name of a mapping has 1 to 80 characters" "see envelopectl --help" \
+	envelopectl open $DISK "$(printf 'x%.0s' {1..81})"
+refused 14 "format: a KEK that nobody declared" "KEK elsewhere: this host does not declare it" \
+	"if you trust it, write …/elsewhere.conf with: [kek] and below it: provider = service" \
+	envelopectl format $DISK --kek elsewhere
 
+echo "a passphrase of cryptsetup" >/run/passphrase
+for type in 1 2; do
+	cryptsetup luksFormat -q --type "luks$type" --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $DISK /run/passphrase
+	refused 8 "open: a LUKS$type volume of cryptsetup" \
+		"$DISK: a LUKS$type volume of cryptsetup, not an envelope volume" \
+		"format it first: envelopectl format DEVICE" envelopectl open $DISK data
+	wipefs -qa $DISK
+done
 mkfs.ext4 -q $DISK
-fails_with 9 "format: a file system is not destroyed" envelopectl format $DISK
-like "… it is named" "$OUTPUT" "*$DISK: holds a file system*ext4*--force*"
-mount $DISK /mnt
-fails_with 6 "format: nor a mounted one, not by --force" envelopectl format $DISK --force
+refused 9 "format: a file system is not destroyed" "$DISK: holds a file system or the like (ext4)" "$FORCE" \
+	envelopectl format $DISK
+mount -o ro $DISK /mnt
+refused 6 "format: nor a mounted one, not by --force" "$DISK: in use (mounted, mapped or swap)" "$UNMOUNT" \
+	envelopectl format $DISK --force
 umount /mnt
+wipefs -qa $DISK
+partition_table() { # of one partition of 4 MiB
+	head -c 450 /dev/zero
+	printf '\x83\0\0\0\0\x08\0\0\0\x20\0\0'
+	head -c 48 /dev/zero
+	printf '\x55\xaa'
+}
+partition_table | dd of=$DISK conv=fsync status=none
+refused 9 "format: nor a partition table" "$DISK: holds a partition table (dos)" "$FORCE" envelopectl format $DISK
 ok "format --force" envelopectl format $DISK --force --label first
 like "… tells volume and KEK, which was created for it" "$OUTPUT" "*formatted as volume *KEK default, version 1, which was created*"
 like "… warns that the key store has no backup" "$OUTPUT" "*warning: *no backup*"
@@ -60,19 +86,48 @@ not_ok "the key is in no keyring of ours" keyctl search @s logon "envelope:$UUID
 ID=$((0x$(sed -n "s/^\([0-9a-f]*\) .* envelope:$UUID:data:1: .*/\1/p" /proc/keys)))
 not_ok "nor can root read it" keyctl read $ID
 not_ok "… in whatever form" keyctl pipe $ID
-fails_with 7 "open: the name is taken" envelopectl open /dev/vdc data
-fails_with 6 "open: the disk is open under another name" envelopectl open $DISK other
-like "… which is named" "$OUTPUT" "*data*"
-fails_with 6 "format: an open volume is not destroyed, not by --force" envelopectl format $DISK --force
-fails_with 6 "erase: nor an open one" envelopectl erase $DISK --confirm "$UUID"
+refused 7 "open: again" "data: there is a mapping of this name" "choose another name" envelopectl open $DISK data
+refused 7 "open: the name is taken by another disk" "data: there is a mapping of this name" "choose another name" \
+	envelopectl open /dev/vdc data
+refused 6 "open: the disk is open under another name" "$DISK: its volume $UUID is open as data" "$UNMOUNT" \
+	envelopectl open $DISK other
+truncate -s 64M /run/copy
+dd if=$DISK of=/run/copy bs=1M count=33 conv=notrunc status=none
+loop=$(losetup --find --show /run/copy)
+refused 6 "open: nor a copy of the disk" "$loop: its volume $UUID is open as data" "$UNMOUNT" \
+	envelopectl open "$loop" other
+losetup -d "$loop"
+refused 6 "format: an open volume is not destroyed, not by --force" "$DISK: in use by dm-0" "$UNMOUNT" \
+	envelopectl format $DISK --force
+refused 6 "erase: nor an open one" "$DISK is open as data" "envelopectl close data" \
+	envelopectl erase $DISK --confirm "$UUID"
 like "status tells all" "$(envelopectl status data)" "*state:*active*disk:*$DISK*KEK default*"
 is "… and so does its JSON" "$(json '.devices[0] | [.name,.state,.device,.managed,.lease] | @csv' envelopectl status data)" \
 	"\"data\",\"active\",\"$DISK\",true,3600"
-fails_with 5 "status: of what is not there" envelopectl status none
+refused 5 "status: of what is not there" "none: there is no such mapping" "check the name" envelopectl status none
 
+mkswap /dev/mapper/data >/dev/null
+swapon /dev/mapper/data
+refused 6 "close: not while it is used as swap" "data is in use: swap" "$UNMOUNT" envelopectl close data
+swapoff /dev/mapper/data
 mkfs.ext4 -q /dev/mapper/data
+mount -o ro /dev/mapper/data /mnt
+refused 6 "close: nor while it is mounted" "data is in use: mounted at /mnt" "$UNMOUNT" envelopectl close data
+umount /mnt
+dmsetup create upper --table "0 2048 linear /dev/mapper/data 0"
+refused 6 "close: nor below another mapping" "data is in use: below dm-1" "$UNMOUNT" envelopectl close data
+dmsetup remove --retry upper
+exec 3</dev/mapper/data
+refused 6 "close: nor where a process has it open" "data is in use: a process has it open" "$UNMOUNT" \
+	envelopectl close data
+exec 3<&-
+dmsetup create mine --table "0 2048 linear /dev/vdc 0"
+refused 5 "close: nor what somebody else mapped" "mine is a mapping, but none of envelope-keyd's" \
+	"handle it by the program that made it, or dmsetup" envelopectl close mine
+refused 7 "open: nor is such a name taken over" "mine: there is a mapping of this name" "choose another name" \
+	envelopectl open /dev/vdc mine
+dmsetup remove --retry mine
 mount /dev/mapper/data /mnt
-fails_with 6 "close: not while it is mounted" envelopectl close data
 is "version 1 wraps it" "$(slot_version)" 1
 ok "rewrap: nothing to do" envelopectl rewrap $DISK
 like "… and says so" "$OUTPUT" "*already*"
@@ -93,7 +148,7 @@ is "… indeed" "$(json '.slots | length' envelopectl dump $DISK)" 1
 OLD=$(ls "/var/lib/envelope/headers/$UUID-"*.luks2 | head -n 1)
 ok "close" envelopectl close data
 not_ok "the node is gone" test -e /dev/mapper/data
-fails_with 5 "close: what is not open" envelopectl close data
+refused 5 "close: what is not open" "data: there is no such mapping" "check the name" envelopectl close data
 ok "an old header backup still opens: rotation is not revocation" sh -c \
 	"cryptsetup luksHeaderRestore -q --header-backup-file $OLD $DISK && envelopectl open $DISK data"
 ok "… and can be rewrapped" envelopectl rewrap $DISK
@@ -106,24 +161,29 @@ envelopectl close data
 ok "open --allow-discards" envelopectl open $DISK data --allow-discards
 ok "… passes them down" blkdiscard --length 1M /dev/mapper/data
 envelopectl close data
-fails_with 2 "open: --on-key-loss of another kind" envelopectl open $DISK data --on-key-loss panic
+refused 2 "open: --on-key-loss of another kind" "on_key_loss must be error or queue" "see envelopectl --help" \
+	envelopectl open $DISK data --on-key-loss panic
+refused 2 "open: --queue-timeout without a queue" "queue_timeout needs on_key_loss queue" "see envelopectl --help" \
+	envelopectl open $DISK data --queue-timeout 30
 ok "open --on-key-loss queue --queue-timeout 30" envelopectl open $DISK data --on-key-loss queue --queue-timeout 30
 like "… is in the table" "$(dmsetup table data)" "*on_key_loss:queue queue_timeout:30*"
 envelopectl close data
 
 rm "/var/lib/envelope/volumes/$UUID.json"
-fails_with 21 "open: a volume this host never trusted" envelopectl open $DISK data
+refused 21 "open: a volume this host never trusted" "volume $UUID: this host never trusted it" \
+	"if you trust this volume, repeat with --accept-new" envelopectl open $DISK data
 ok "… is trusted by --accept-new" envelopectl open $DISK data --accept-new
 envelopectl close data
 ok "… from then on" envelopectl open $DISK data
 envelopectl close data
 
-fails_with 29 "erase: a wrong confirmation" envelopectl erase $DISK --confirm 0
-fails_with 29 "erase: no confirmation" envelopectl erase $DISK
-ok "… destroyed nothing" envelopectl open $DISK data
-envelopectl close data
+refused 29 "erase: a wrong confirmation" "$DISK: not erased: that is not its uuid" "nothing was changed" \
+	envelopectl erase $DISK --confirm 0
+refused 29 "erase: no confirmation" "$DISK: not erased: that is not its uuid" "nothing was changed" \
+	envelopectl erase $DISK
 ok "erase" envelopectl erase $DISK --confirm "$UUID"
-fails_with 13 "open: an erased volume has no slot" envelopectl open $DISK data
+refused 13 "open: an erased volume" "$DISK has no slot: its keys were erased" \
+	"restore a header backup: cryptsetup luksHeaderRestore" envelopectl open $DISK data
 not_ok "its header backups are gone" compgen -G "/var/lib/envelope/headers/$UUID-*"
 not_ok "its pin too" test -e "/var/lib/envelope/volumes/$UUID.json"
 
