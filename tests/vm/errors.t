@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# vm: --timeout 600
 # The machine around a volume gone wrong: no room, no module, no quota, a disk that cannot be
 # written, a header with a thousand edits. Each has its code, and changes nothing.
 . "$(dirname "$0")/lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# vm: --timeout 600
 # What must not open: every damage is refused by its own code, with the reason and the way out, and
 # changes no byte of disks, key store and pins.
 . "$(dirname "$0")/lib.sh"

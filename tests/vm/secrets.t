@@ -17,6 +17,15 @@ scan_process() { # scan_process PID TEXT: nor in a process; the text must be fou
 }
 
 envelopectl format $DISK --json >/run/answers 2>&1
+
+# An open that fails with the data key in hand
+quota=$(cat /proc/sys/kernel/keys/root_maxkeys)
+echo 1 >/proc/sys/kernel/keys/root_maxkeys
+fails_with 30 "open: no quota for keys" envelopectl open $DISK data
+echo "$quota" >/proc/sys/kernel/keys/root_maxkeys
+ok "… leaves no key in the daemon's memory" \
+	scan_process "$(systemctl show -P MainPID envelope-keyd)" "/run/envelope/keyd.sock"
+
 envelopectl open $DISK data --json --verbose >>/run/answers 2>&1
 {
 	envelopectl kek rotate default --json
