@@ -274,13 +274,16 @@ static void init_part(struct envelope_part *part, struct envelope_io *io)
 		envelope_xts_prepare(io->env->xts, request_of(part), cipher_done, part);
 }
 
-/* How many others could help: none, where the bio is short or the cipher works elsewhere */
-static unsigned int count_helpers(const struct envelope_io *io)
+/*
+ * How many others could help: none, where the bio is short or the cipher works elsewhere; nor
+ * with a read that may have to go on where it may sleep, since pieces of it would be done by then.
+ */
+static unsigned int count_helpers(const struct envelope_io *io, bool may_sleep)
 {
 	unsigned int worth = io->part.src.bi_size / ENVELOPE_HELPING;
 
 	if (likely(!worth) || in_interrupt() || io->part.started ||
-	    !envelope_xts_is_synchronous(io->env->xts))
+	    (!may_sleep && io->dst == io->src) || !envelope_xts_is_synchronous(io->env->xts))
 		return 0;
 	return min3(worth, num_online_cpus() - 1, ENVELOPE_HELPERS);
 }
@@ -378,7 +381,7 @@ void envelope_convert_init(struct envelope_io *io, struct envelope *env, struct 
  */
 int envelope_convert(struct envelope_io *io, bool may_sleep)
 {
-	unsigned int helpers = count_helpers(io);
+	unsigned int helpers = count_helpers(io, may_sleep);
 
 	if (unlikely(helpers)) {
 		io->share = alloc_share(io, helpers);

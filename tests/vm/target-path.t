@@ -65,6 +65,15 @@ dd if=/dev/mapper/env of=/dev/null bs=4K count=64 iflag=direct status=none
 is "short ones do not" "$(($(count deferred) - deferred))" 0
 unmap env
 
+# Long reads that complete in their submitter, of sectors that lie scattered
+modprobe brd rd_nr=1 rd_size=65536 max_part=0
+odd_on_ramdisk() {
+	dmsetup create env --table "0 $SECTORS envelope aes-xts-plain64 $KEY 0 /dev/ram0 0 1 sector_size:4096" &&
+		modprobe oddbio write=/dev/mapper/env rounds=48 && rmmod oddbio
+}
+ok "long odd reads that complete in their submitter" odd_on_ramdisk
+unmap env
+
 # Nothing but the kernel's own code
 echo "install aesni-intel /bin/false" >/etc/modprobe.d/test.conf
 modprobe -r dm_envelope dm_crypt aesni_intel
