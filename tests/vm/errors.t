@@ -77,19 +77,20 @@ refused 23 "open: a disk that was cut off" "it ends before the data of its volum
 refused 23 "format: a disk too small" "33554432 bytes; a volume needs at least 34603008" "use a larger device" \
 	envelopectl format /dev/mapper/bad --force
 dmsetup remove --retry bad
-poll 10 python3 -c 'import os; os.open("/dev/vdb", os.O_RDWR | os.O_EXCL)' # once udev has looked
-python3 -c 'import os, time; os.open("/dev/vdb", os.O_RDWR | os.O_EXCL); time.sleep(1000)' &
-holder=$!
-held() {
-	! python3 -c 'import os; os.open("/dev/vdb", os.O_RDWR | os.O_EXCL)'
+hold() { # as soon as udev has looked
+	poll 10 python3 -c 'import os, time
+fd = os.open("/dev/vdb", os.O_RDWR | os.O_EXCL)
+open("/run/held", "x").close()
+time.sleep(1000)'
 }
-ok "a program that keeps a disk for itself" poll 30 held
+hold &
+ok "a program that keeps a disk for itself" poll 30 test -e /run/held
 refused 6 "open: a disk that a program keeps for itself" "data: load the table: in use" "close or unmount what uses it" \
 	envelopectl open $DISK data
 refused 6 "format: such a disk" "$DISK: in use (mounted, mapped or swap)" "close or unmount what uses it" \
 	envelopectl format $DISK --force
-kill $holder
-wait $holder
+pkill -f /run/held
+wait
 
 fill() {
 	dd if=/dev/zero of=$STATE/full bs=64K status=none 2>/dev/null
