@@ -8,7 +8,7 @@
 #                            ports in DIRECTORY; what it is to do, it reads from FILE
 # shellcheck shell=bash disable=SC2034 # what it sets is for others
 
-KERNEL=6.1 MEMORY=1024 SMP=2 CPU=max APPEND='' DISKS=(1G 1G)
+KERNEL=6.1 MEMORY=1024 SMP=2 CPU=max,erms=off,fsrm=off APPEND='' DISKS=(1G 1G)
 ACCEL=(-accel "tcg,thread=multi")
 
 vm_options() {
@@ -21,7 +21,7 @@ vm_options() {
 		--smp) SMP=$2; shift ;;
 		--append) APPEND+=" $2"; shift ;;
 		# One instruction that copies or clears a page counts once for each step: by 8 bytes, then
-		--icount) ACCEL=(-accel tcg -icount "shift=0,sleep=off"); SMP=1 CPU=max,erms=off,fsrm=off ;;
+		--icount) ACCEL=(-accel tcg -icount "shift=0,sleep=off"); SMP=1 ;;
 		*) break ;;
 		esac
 		shift
