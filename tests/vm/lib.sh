@@ -11,6 +11,7 @@
 #                                          it does, says this (… is whatever), tells this way out,
 #                                          and leaves all that snapshot shows as it was
 #   poll 10 command arg…                   until it succeeds, 10 seconds at most
+#   without_udev                           where only the target matters
 #   done_testing                           last
 #
 # What a command prints is shown where its check fails. At the end of a test every mapping,
@@ -172,6 +173,14 @@ snapshot() {
 	done
 	find /etc/envelope /var/lib/envelope ! -type d -printf '%p %s %m %u %C@\n' | sort
 	dmsetup table
+}
+
+# without_udev: from now on devices have nodes made by whoever makes the devices. For what is of the
+# target alone: for udev to look at each of them takes longer than the test.
+without_udev() {
+	udevadm settle
+	systemctl stop systemd-udevd{.service,-control.socket,-kernel.socket}
+	export DM_DISABLE_UDEV=1
 }
 
 # The kernel has said nothing that it says when something is badly wrong

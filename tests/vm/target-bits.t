@@ -13,6 +13,7 @@ key test:64 64 bits
 modprobe scsi_debug dev_size_mb=32 physblk_exp=3 delay=0
 ok "a SCSI disk" poll 10 test -b /dev/sda
 is "… that reads to any multiple of 4" "$(cat /sys/block/sda/queue/dma_alignment)" 3
+without_udev
 DISK=/dev/sda GRAIN=4
 
 map() { # map SECTORS OFFSET KEYSIZE IV_OFFSET OPTIONS…

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Under load: verified I/O of odd sizes and alignments, suspend and resume, a file system.
 . "$(dirname "$0")/lib.sh"
+without_udev
 
 key test:load 64 load
 SECTORS=1048576 # 512 MiB
