@@ -77,20 +77,24 @@ refused 23 "open: a disk that was cut off" "it ends before the data of its volum
 refused 23 "format: a disk too small" "33554432 bytes; a volume needs at least 34603008" "use a larger device" \
 	envelopectl format /dev/mapper/bad --force
 dmsetup remove --retry bad
-hold() { # as soon as udev has looked
-	poll 10 python3 -c 'import os, time
-fd = os.open("/dev/vdb", os.O_RDWR | os.O_EXCL)
-open("/run/held", "x").close()
-time.sleep(1000)'
-}
-hold &
+python3 - <<-'PY' &
+	import os, time
+	while not os.path.exists("/run/held"):
+	    try:
+	        disk = os.open("/dev/vdb", os.O_RDWR | os.O_EXCL)
+	        open("/run/held", "x").close()
+	    except OSError: # somebody else looks at it
+	        time.sleep(0.05)
+	time.sleep(1000)
+PY
+holder=$!
 ok "a program that keeps a disk for itself" poll 30 test -e /run/held
 refused 6 "open: a disk that a program keeps for itself" "data: load the table: in use" "close or unmount what uses it" \
 	envelopectl open $DISK data
 refused 6 "format: such a disk" "$DISK: in use (mounted, mapped or swap)" "close or unmount what uses it" \
 	envelopectl format $DISK --force
-pkill -f /run/held
-wait
+kill $holder
+wait $holder
 
 fill() {
 	dd if=/dev/zero of=$STATE/full bs=64K status=none 2>/dev/null

@@ -11,7 +11,7 @@
 #                                          it does, says this (… is whatever), tells this way out,
 #                                          and leaves all that snapshot shows as it was
 #   poll 10 command arg…                   until it succeeds, 10 seconds at most
-#   without_udev                           where only the target matters
+#   without_udev                           from here on, udev looks at no device
 #   done_testing                           last
 #
 # What a command prints is shown where its check fails. At the end of a test every mapping,
@@ -175,8 +175,8 @@ snapshot() {
 	dmsetup table
 }
 
-# without_udev: from now on devices have nodes made by whoever makes the devices. For what is of the
-# target alone: for udev to look at each of them takes longer than the test.
+# without_udev: stop it; dmsetup makes the nodes below /dev/mapper, which are no links then. For
+# tests of the target alone: udev's look at each device takes longer than they do.
 without_udev() {
 	udevadm settle
 	systemctl stop systemd-udevd{.service,-control.socket,-kernel.socket}

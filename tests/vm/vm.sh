@@ -8,7 +8,9 @@
 #                            ports in DIRECTORY; what it is to do, it reads from FILE
 # shellcheck shell=bash disable=SC2034 # what it sets is for others
 
-KERNEL=6.1 MEMORY=1024 SMP=2 CPU=max,erms=off,fsrm=off APPEND='' DISKS=(1G 1G)
+KERNEL=6.1 MEMORY=1024 SMP=2 APPEND='' DISKS=(1G 1G)
+# QEMU runs an instruction that copies or clears a page step by step: by 8 bytes, so, and not by one
+CPU=max,erms=off,fsrm=off
 ACCEL=(-accel "tcg,thread=multi")
 
 vm_options() {
@@ -20,7 +22,6 @@ vm_options() {
 		--memory) MEMORY=$2; shift ;;
 		--smp) SMP=$2; shift ;;
 		--append) APPEND+=" $2"; shift ;;
-		# One instruction that copies or clears a page counts once for each step: by 8 bytes, then
 		--icount) ACCEL=(-accel tcg -icount "shift=0,sleep=off"); SMP=1 ;;
 		*) break ;;
 		esac
