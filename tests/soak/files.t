@@ -3,6 +3,7 @@
 # usage: files.t MINUTES [SEED]: file systems on encrypted disks, with sectors of 512 and 4096,
 # under load while tables are swapped below them; what was written is there when they are mounted
 # again. tests/soak/run runs it. The load is of tests/soak/exercise.c and stress-ng.
+# vm: --all-cpus
 . "$(dirname "$0")/../vm/lib.sh"
 
 MINUTES=${1:?usage: files.t MINUTES [SEED]}

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The daemon dies, the disks stay: I/O goes on, and the next daemon takes every device over.
+# vm: --all-cpus
 . "$(dirname "$0")/lib.sh"
 
 managed() {

@@ -3,6 +3,7 @@
 # Bit for bit what dm-crypt writes, both ways: for each sector size, key size and IV rule, what
 # one target writes the other reads. Ours gets bios of odd segments, from the module oddbio;
 # dm-crypt takes none such.
+# vm: --all-cpus
 . "$(dirname "$0")/lib.sh"
 
 key test:32 32 bits

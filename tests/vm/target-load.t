@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Under load: verified I/O of odd sizes and alignments, suspend and resume, a file system.
+# vm: --all-cpus
 . "$(dirname "$0")/lib.sh"
 without_udev
 

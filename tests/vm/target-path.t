@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # How requests get to the cipher: without waiting where they must not, by whatever driver the
 # kernel has, by several CPUs where they are long.
+# vm: --all-cpus
 . "$(dirname "$0")/lib.sh"
 
 SECTORS=131072

@@ -45,7 +45,7 @@ vm_build() {
 		-display none -no-reboot -nic none -device virtio-rng-pci
 		-kernel "$vm_kernel/vmlinuz" -initrd "$vm_initramfs"
 		-append "console=ttyS0 quiet panic=-1 mitigations=off systemd.unit=envelope-test.target
-			systemd.show_status=no systemd.condition-needs-update=no $APPEND"
+			systemd.show_status=no systemd.condition-needs-update=no maxcpus=1 $APPEND"
 		-device virtio-serial-pci)
 	vm_readonly_disk root "$vm_image"
 	vm_disk "$directory/vdb" "${DISKS[0]}"
