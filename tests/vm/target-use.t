@@ -41,7 +41,7 @@ ok "dmsetup, by hand" map data $((700 * MIB)) /dev/vdb 8 sector_size:4096 allow_
 for fs in ext4 xfs; do
 	ok "$fs: made" make_fs $fs /dev/mapper/data
 	mount -o discard /dev/mapper/data /mnt
-	ok "$fs: what is written under load is read" verify $fs /mnt/file 24M
+	ok "$fs: what is written under load is read" verify $fs /mnt/file 12M
 	cp -r /usr/lib/python3.11/json /mnt/
 	fstrim /mnt
 	ok "$fs: unmounted in use it is not" sh -c "exec 3</mnt/file; ! umount /mnt"
@@ -93,7 +93,7 @@ lvm_above() {
 }
 ok "LVM on two of them" lvm_above
 ok "… across both" verify lvm /dev/vg/plain 16M --offset=68M
-ok "… thin, with more than there is" verify thin /dev/vg/thin 16M
+ok "… thin, with more than there is" verify thin /dev/vg/thin 8M
 ok "encrypted on a thin volume, on encrypted disks" map inner $((250 * MIB)) /dev/vg/thin 0 allow_discards
 ok "… what is written is read" verify inner /dev/mapper/inner 8M
 used() {
@@ -110,7 +110,7 @@ wipefs -qa /dev/mapper/one /dev/mapper/two
 
 ok "md raid1 on two of them" sh -c "mdadm --create /dev/md0 --run --level=1 --raid-devices=2 \
 	--metadata=1.2 /dev/mapper/one /dev/mapper/two </dev/null"
-ok "… what is written is read" verify md /dev/md0 16M
+ok "… what is written is read" verify md /dev/md0 8M
 ok "… a half that fails" mdadm /dev/md0 --fail /dev/mapper/two --remove /dev/mapper/two
 ok "… what is written is read all the same" verify md /dev/md0 8M
 mdadm --quiet /dev/md0 --add /dev/mapper/two
@@ -127,7 +127,7 @@ unmap two
 ok "encrypted on md raid1" sh -c "mdadm --create /dev/md0 --run --assume-clean --level=1 --raid-devices=2 \
 	--metadata=1.2 /dev/vdb /dev/vdc </dev/null"
 map data $((64 * MIB)) /dev/md0 0
-ok "… what is written is read" verify md /dev/mapper/data 16M
+ok "… what is written is read" verify md /dev/mapper/data 8M
 unmap data
 mdadm --quiet --stop /dev/md0
 wipefs -qa /dev/vdb /dev/vdc
@@ -150,7 +150,7 @@ truncate -s 64M /run/image
 LOOP=$(losetup -f --show --sector-size 4096 /run/image)
 ok "on a loop device with sectors of 4096" map data $((64 * MIB)) "$LOOP" 0 sector_size:4096
 UPPER=$(losetup -f --show --direct-io=on /dev/mapper/data)
-ok "a loop device on it" verify loop "$UPPER" 16M
+ok "a loop device on it" verify loop "$UPPER" 8M
 losetup -d "$UPPER"
 unmap data
 losetup -d "$LOOP"
@@ -190,7 +190,7 @@ many() {
 	done >/run/many.fio
 }
 ok "64 devices" many
-ok "… all written and read at once" fio --rw=randwrite --bs=64k --size=512k --direct=1 --ioengine=libaio \
+ok "… all written and read at once" fio --rw=randwrite --bs=16k --size=128k --direct=1 --ioengine=libaio \
 	--iodepth=4 --verify=crc32c --verify_fatal=1 --group_reporting --thread /run/many.fio
 remove_many() {
 	local n
