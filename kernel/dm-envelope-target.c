@@ -29,6 +29,13 @@ static void envelope_free(struct envelope *env)
 	kfree(env);
 }
 
+/* Short memory is not what is wrong with the kernel */
+static int cipher_error(int r, char *what, char **error)
+{
+	*error = r == -ENOMEM ? "Out of memory" : what;
+	return r;
+}
+
 static int alloc_ciphers(struct envelope *env, char **error)
 {
 	int r;
@@ -37,21 +44,19 @@ static int alloc_ciphers(struct envelope *env, char **error)
 	if (IS_ERR(env->xts)) {
 		r = PTR_ERR(env->xts);
 		env->xts = NULL;
-		*error = "The kernel has no xts(aes)";
-		return r;
+		return cipher_error(r, "The kernel has no xts(aes)", error);
 	}
 	r = envelope_xts_check(env->xts);
-	if (r) {
-		*error = "The kernel's xts(aes) is none: it fails a known answer";
-		return r;
-	}
+	if (r)
+		return cipher_error(r, "The kernel's xts(aes) is none: it fails a known answer",
+				    error);
 	env->hmac = crypto_alloc_shash("hmac(sha256)", 0, 0);
 	if (IS_ERR(env->hmac)) {
 		r = PTR_ERR(env->hmac);
 		env->hmac = NULL;
-		*error = "The kernel has no hmac(sha256)";
+		return cipher_error(r, "The kernel has no hmac(sha256)", error);
 	}
-	return r;
+	return 0;
 }
 
 static int alloc_memory(struct envelope *env, char **error)

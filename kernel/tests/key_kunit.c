@@ -4,6 +4,7 @@
  */
 #include <linux/cred.h>
 #include <linux/key.h>
+#include <linux/key-type.h>
 #include <linux/slab.h>
 #include <keys/encrypted-type.h>
 #include <keys/user-type.h>
@@ -298,6 +299,31 @@ static void key_refuses_unsearchable(struct kunit *test)
 		       "The key may not be searched for by this process");
 }
 
+/* A key that is there in place of one that could not be had, for that reason */
+static void add_rejected_key(struct kunit *test, const char *description, unsigned int reason)
+{
+	struct fixture *f = test->priv;
+	struct key *key = key_alloc(&key_type_logon, description, GLOBAL_ROOT_UID, GLOBAL_ROOT_GID,
+				    f->cred, KEY_POS_ALL | KEY_USR_ALL, KEY_ALLOC_NOT_IN_QUOTA,
+				    NULL);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(key));
+	KUNIT_EXPECT_EQ(test, key_reject_and_link(key, 60, reason, f->keyring, NULL), 0);
+	key_put(key);
+}
+
+static void key_refuses_expiring(struct kunit *test)
+{
+	add_rejected_key(test, "t:expiring", EKEYEXPIRED);
+	expect_refused(test, ":64:logon:t:expiring", -EKEYEXPIRED, "The key has expired");
+}
+
+static void key_refuses_unreadable(struct kunit *test)
+{
+	add_rejected_key(test, "t:unreadable", EIO);
+	expect_refused(test, ":64:logon:t:unreadable", -EIO, "The key cannot be read");
+}
+
 static void key_wipe(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -352,6 +378,8 @@ static struct kunit_case key_cases[] = {
 	KUNIT_CASE(key_refuses_revoked),
 	KUNIT_CASE(key_refuses_expired),
 	KUNIT_CASE(key_refuses_unsearchable),
+	KUNIT_CASE(key_refuses_expiring),
+	KUNIT_CASE(key_refuses_unreadable),
 	KUNIT_CASE(key_wipe),
 	KUNIT_CASE(key_references),
 	{}

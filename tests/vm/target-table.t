@@ -149,6 +149,19 @@ keyctl timeout "$(keyctl search @s logon test:short)" 1
 poll 10 sh -c '! keyctl search @s logon test:short'
 bad "an expired key" ENOKEY "No such key in a keyring of this process, or it is revoked or expired" 2048 \
 	aes-xts-plain64 :32:logon:test:short 0 /dev/vdb 0
+
+# A kernel without a cipher, or with one that is none
+echo 1 >/sys/module/cryptomgr/parameters/notests
+bad_crypto() { # bad_crypto "what" ERRNO "reason" PARAMETER…
+	modprobe badcrypto "${@:4}"
+	bad "$1" "$2" "$3" 2048 $LINE 1 key_check:$CHECK
+	modprobe -r badcrypto
+}
+bad_crypto "no AES-XTS" ENOENT "The kernel has no xts(aes)" init_error=2
+bad_crypto "AES-XTS that is none" EBADMSG "The kernel's xts(aes) is none: it fails a known answer"
+bad_crypto "AES-XTS, and no memory for it" ENOMEM "Out of memory" init_error=12
+bad_crypto "no HMAC-SHA-256" ENOENT "The kernel has no hmac(sha256)" "name=hmac(sha256)" init_error=2
+bad_crypto "HMAC-SHA-256 that fails" EIO "The key cannot be checked" "name=hmac(sha256)"
 ok "the module can be unloaded" modprobe -r dm_envelope
 ok "the kernel log is clean" kernel_clean
 done_testing

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A driver of the crypto API that is preferred to all others and is no good: it cannot be
+ * allocated, or does not do what its name says. With it a test sees what is said of a kernel
+ * that lacks an algorithm, or has a broken one.
+ *
+ *	insmod badcrypto.ko name="xts(aes)"|"hmac(sha256)" [init_error=ERRNO]
+ *
+ * The kernel's own tests of drivers would find it out: switch them off first, by
+ * /sys/module/cryptomgr/parameters/notests.
+ */
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/string.h>
+#include <crypto/aes.h>
+#include <crypto/internal/hash.h>
+#include <crypto/internal/skcipher.h>
+#include <crypto/sha2.h>
+
+#define PREFERRED	1000000
+
+static char *name = "xts(aes)";
+module_param(name, charp, 0);
+MODULE_PARM_DESC(name, "xts(aes) or hmac(sha256)");
+static int init_error;
+module_param(init_error, int, 0);
+MODULE_PARM_DESC(init_error, "what each allocation fails with; 0: it does not fail");
+
+static int xts_init(struct crypto_skcipher *tfm)
+{
+	return -init_error;
+}
+
+static int xts_setkey(struct crypto_skcipher *tfm, const u8 *key, unsigned int size)
+{
+	return 0;
+}
+
+/* The data stays as it is */
+static int xts_crypt(struct skcipher_request *request)
+{
+	return 0;
+}
+
+static struct skcipher_alg xts = {
+	.base = {
+		.cra_name = "xts(aes)",
+		.cra_driver_name = "xts-aes-badcrypto",
+		.cra_priority = PREFERRED,
+		.cra_blocksize = AES_BLOCK_SIZE,
+		.cra_module = THIS_MODULE,
+	},
+	.min_keysize = 2 * AES_MIN_KEY_SIZE,
+	.max_keysize = 2 * AES_MAX_KEY_SIZE,
+	.ivsize = AES_BLOCK_SIZE,
+	.init = xts_init,
+	.setkey = xts_setkey,
+	.encrypt = xts_crypt,
+	.decrypt = xts_crypt,
+};
+
+static int hmac_init_tfm(struct crypto_shash *tfm)
+{
+	return -init_error;
+}
+
+static int hmac_setkey(struct crypto_shash *tfm, const u8 *key, unsigned int size)
+{
+	return 0;
+}
+
+static int hmac_init(struct shash_desc *desc)
+{
+	return -EIO;
+}
+
+static int hmac_update(struct shash_desc *desc, const u8 *data, unsigned int size)
+{
+	return -EIO;
+}
+
+static int hmac_final(struct shash_desc *desc, u8 *digest)
+{
+	return -EIO;
+}
+
+static struct shash_alg hmac = {
+	.base = {
+		.cra_name = "hmac(sha256)",
+		.cra_driver_name = "hmac-sha256-badcrypto",
+		.cra_priority = PREFERRED,
+		.cra_blocksize = SHA256_BLOCK_SIZE,
+		.cra_module = THIS_MODULE,
+	},
+	.digestsize = SHA256_DIGEST_SIZE,
+	.descsize = sizeof(u64),
+	.init_tfm = hmac_init_tfm,
+	.setkey = hmac_setkey,
+	.init = hmac_init,
+	.update = hmac_update,
+	.final = hmac_final,
+};
+
+static int __init badcrypto_init(void)
+{
+	if (!strcmp(name, "xts(aes)"))
+		return crypto_register_skcipher(&xts);
+	if (!strcmp(name, "hmac(sha256)"))
+		return crypto_register_shash(&hmac);
+	return -EINVAL;
+}
+
+static void __exit badcrypto_exit(void)
+{
+	if (!strcmp(name, "xts(aes)"))
+		crypto_unregister_skcipher(&xts);
+	else
+		crypto_unregister_shash(&hmac);
+}
+
+module_init(badcrypto_init);
+module_exit(badcrypto_exit);
+MODULE_DESCRIPTION("Crypto drivers that are no good");
+MODULE_LICENSE("GPL");
