@@ -103,16 +103,16 @@ static struct shash_alg hmac = {
 
 static int __init badcrypto_init(void)
 {
-	if (!strcmp(name, "xts(aes)"))
+	if (!strcmp(name, xts.base.cra_name))
 		return crypto_register_skcipher(&xts);
-	if (!strcmp(name, "hmac(sha256)"))
+	if (!strcmp(name, hmac.base.cra_name))
 		return crypto_register_shash(&hmac);
 	return -EINVAL;
 }
 
 static void __exit badcrypto_exit(void)
 {
-	if (!strcmp(name, "xts(aes)"))
+	if (!strcmp(name, xts.base.cra_name))
 		crypto_unregister_skcipher(&xts);
 	else
 		crypto_unregister_shash(&hmac);
