@@ -24,7 +24,7 @@ help:
 	@echo 'make bench        what requests cost, beside dm-linear and dm-crypt'
 	@echo 'make coverage     which lines of the programs the unit tests run'
 	@echo 'make soak         the tests again and again, for SOAK_MINUTES ($(SOAK_MINUTES))'
-	@echo 'make mutants      plant known bugs, one after another: a test must catch each'
+	@echo 'make mutants      plant known bugs: a test must catch each'
 	@echo 'make vm-shell     a root shell in a VM with all of it installed'
 	@echo 'make install      into DESTDIR; uninstall takes it away again'
 	@echo 'make clean        remove build/'
