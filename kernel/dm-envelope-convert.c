@@ -206,23 +206,28 @@ static bool claim(struct envelope_share *share, struct envelope_part *part)
 		bvec_iter_advance(io->dst, &share->dst, size);
 	share->sector += size >> SECTOR_SHIFT;
 	spin_unlock(&share->lock);
+	if (size && part != &io->part)
+		this_cpu_inc(io->env->stats->helped);
 	return size;
 }
 
-/* Return: how many pieces were there to be had */
-static unsigned int convert_pieces(struct envelope_share *share, struct envelope_part *part,
-				   bool may_sleep)
+/*
+ * Go on with a piece of a shared bio, and take others until there are none.
+ * Return: ENVELOPE_NEEDS_SLEEP, or 0 at the end, also at that of a bio that failed.
+ */
+static int convert_pieces(struct envelope_share *share, struct envelope_part *part,
+			  bool may_sleep)
 {
-	unsigned int n = 0;
 	int r;
 
-	while (!READ_ONCE(share->error) && claim(share, part)) {
-		n++;
+	do {
 		r = convert_part(part, may_sleep);
-		if (r)
+		if (unlikely(r == ENVELOPE_NEEDS_SLEEP))
+			return r;
+		if (unlikely(r))
 			WRITE_ONCE(share->error, r);
-	}
-	return n;
+	} while (!READ_ONCE(share->error) && claim(share, part));
+	return 0;
 }
 
 static struct envelope_helper *helper_of(struct envelope_share *share, unsigned int i)
@@ -246,10 +251,9 @@ static void help(struct work_struct *work)
 {
 	struct envelope_part *part = &container_of(work, struct envelope_helper, work)->part;
 	struct envelope_io *io = part->io;
-	unsigned int n = convert_pieces(io->share, part, true);
 	int error;
 
-	this_cpu_add(io->env->stats->helped, n);
+	convert_pieces(io->share, part, true);
 	if (is_last(io, 1, &error))
 		envelope_io_converted(io, error);
 }
@@ -274,16 +278,12 @@ static void init_part(struct envelope_part *part, struct envelope_io *io)
 		envelope_xts_prepare(io->env->xts, request_of(part), cipher_done, part);
 }
 
-/*
- * How many others could help: none, where the bio is short or the cipher works elsewhere; nor
- * with a read that may have to go on where it may sleep, since pieces of it would be done by then.
- */
-static unsigned int count_helpers(const struct envelope_io *io, bool may_sleep)
+/* How many others could help: none, where the bio is short or the cipher works elsewhere. */
+static unsigned int count_helpers(const struct envelope_io *io)
 {
 	unsigned int worth = io->part.src.bi_size / ENVELOPE_HELPING;
 
-	if (likely(!worth) || in_interrupt() || io->part.started ||
-	    (!may_sleep && io->dst == io->src) || !envelope_xts_is_synchronous(io->env->xts))
+	if (likely(!worth) || in_interrupt() || !envelope_xts_is_synchronous(io->env->xts))
 		return 0;
 	return min3(worth, num_online_cpus() - 1, ENVELOPE_HELPERS);
 }
@@ -310,7 +310,9 @@ static struct envelope_share *alloc_share(struct envelope_io *io, unsigned int c
 	for (i = 0; i < count; i++) {
 		INIT_WORK(&helper_of(share, i)->work, help);
 		init_part(&helper_of(share, i)->part, io);
+		helper_of(share, i)->part.src.bi_size = 0;
 	}
+	io->part.src.bi_size = 0;	/* its owner claims pieces as others do */
 	return share;
 }
 
@@ -332,10 +334,11 @@ static int convert_shared(struct envelope_io *io, bool may_sleep)
 {
 	struct envelope_share *share = io->share;
 	unsigned int i, called_off = 0;
-	int error;
+	int r, error;
 
-	ask_for_help(io);
-	convert_pieces(share, &io->part, may_sleep);
+	r = convert_pieces(share, &io->part, may_sleep);
+	if (unlikely(r))
+		return r;
 	for (i = 0; i < share->count; i++)
 		called_off += cancel_work(&helper_of(share, i)->work);
 	return is_last(io, called_off + 1, &error) ? error : -EINPROGRESS;
@@ -363,6 +366,7 @@ void envelope_convert_init(struct envelope_io *io, struct envelope *env, struct 
 {
 	io->env = env;
 	io->bio = bio;
+	io->share = NULL;
 	io->src = bio->bi_io_vec;
 	io->dst = bio->bi_io_vec;
 	init_part(&io->part, io);
@@ -381,12 +385,13 @@ void envelope_convert_init(struct envelope_io *io, struct envelope *env, struct 
  */
 int envelope_convert(struct envelope_io *io, bool may_sleep)
 {
-	unsigned int helpers = count_helpers(io, may_sleep);
+	unsigned int helpers = count_helpers(io);
 
 	if (unlikely(helpers)) {
 		io->share = alloc_share(io, helpers);
 		if (io->share)
-			return convert_shared(io, may_sleep);
+			ask_for_help(io);
 	}
-	return convert_part(&io->part, may_sleep);
+	return unlikely(io->share) ? convert_shared(io, may_sleep) :
+				     convert_part(&io->part, may_sleep);
 }
