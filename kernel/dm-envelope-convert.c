@@ -10,7 +10,6 @@
  * are called off, so that no bio waits for a busy CPU.
  */
 #include <linux/bvec.h>
-#include <linux/cpumask.h>
 #include <linux/highmem.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -20,18 +19,20 @@
 
 /* bytes converted between two offers to schedule, and of a shared bio by one CPU at a time */
 #define ENVELOPE_PIECE		SZ_16K
-/* bytes that are worth another CPU's help: longer than it takes to wake it */
+/* bytes for each, its owner and those who help: worth the time it takes to wake one */
 #define ENVELOPE_HELPING	SZ_64K
 /* CPUs that help with one bio, at most */
-#define ENVELOPE_HELPERS	3U
+#define ENVELOPE_HELPERS	3
 
 /**
  * struct envelope_helper - another CPU's share in a bio
- * @work: for the workqueue
- * @part: the piece it has
+ * @work:  for the workqueue
+ * @taker: the CPU
+ * @part:  the piece it has
  */
 struct envelope_helper {
 	struct work_struct work;
+	int taker;
 	struct envelope_part part;
 };
 
@@ -249,13 +250,16 @@ static bool is_last(struct envelope_io *io, unsigned int count, int *error)
 
 static void help(struct work_struct *work)
 {
-	struct envelope_part *part = &container_of(work, struct envelope_helper, work)->part;
-	struct envelope_io *io = part->io;
-	int error;
+	struct envelope_helper *helper = container_of(work, struct envelope_helper, work);
+	struct envelope_io *io = helper->part.io;
+	struct envelope *env = io->env;
+	int error, taker = helper->taker;
 
-	convert_pieces(io->share, part, true);
+	convert_pieces(io->share, &helper->part, true);
 	if (is_last(io, 1, &error))
 		envelope_io_converted(io, error);
+	/* the workqueue, and with it the target, waits for this function to end */
+	envelope_spread_done(env, taker);
 }
 
 static void cipher_done(void *data, int error)
@@ -278,17 +282,26 @@ static void init_part(struct envelope_part *part, struct envelope_io *io)
 		envelope_xts_prepare(io->env->xts, request_of(part), cipher_done, part);
 }
 
-/* How many others could help: none, where the bio is short or the cipher works elsewhere. */
-static unsigned int count_helpers(const struct envelope_io *io)
+/* Return: how many others help: none, where the bio is short or the cipher works elsewhere. */
+static unsigned int find_helpers(const struct envelope_io *io, int *cpus)
 {
 	unsigned int worth = io->part.src.bi_size / ENVELOPE_HELPING;
 
-	if (likely(!worth) || in_interrupt() || !envelope_xts_is_synchronous(io->env->xts))
+	if (likely(worth < 2) || in_interrupt() || !envelope_xts_is_synchronous(io->env->xts))
 		return 0;
-	return min3(worth, num_online_cpus() - 1, ENVELOPE_HELPERS);
+	return envelope_spread_ask(io->env, cpus, min(worth - 1, ENVELOPE_HELPERS));
 }
 
-static struct envelope_share *alloc_share(struct envelope_io *io, unsigned int count)
+static void init_helper(struct envelope_helper *helper, struct envelope_io *io, int cpu)
+{
+	INIT_WORK(&helper->work, help);
+	helper->taker = cpu;
+	init_part(&helper->part, io);
+	helper->part.src.bi_size = 0;
+}
+
+static struct envelope_share *alloc_share(struct envelope_io *io, const int *cpus,
+					  unsigned int count)
 {
 	size_t size = ALIGN(offsetof(struct envelope_helper, part) +
 			    envelope_convert_size(io->env) - offsetof(struct envelope_io, part),
@@ -307,26 +320,23 @@ static struct envelope_share *alloc_share(struct envelope_io *io, unsigned int c
 	share->error = 0;
 	share->count = count;
 	share->size = size;
-	for (i = 0; i < count; i++) {
-		INIT_WORK(&helper_of(share, i)->work, help);
-		init_part(&helper_of(share, i)->part, io);
-		helper_of(share, i)->part.src.bi_size = 0;
-	}
+	for (i = 0; i < count; i++)
+		init_helper(helper_of(share, i), io, cpus[i]);
 	io->part.src.bi_size = 0;	/* its owner claims pieces as others do */
 	return share;
 }
 
-/* Each helper on a CPU of its own: left to itself, the workqueue may stay near this one. */
-static void ask_for_help(struct envelope_io *io)
+static void start_sharing(struct envelope_io *io, const int *cpus, unsigned int count)
 {
-	struct envelope_share *share = io->share;
-	unsigned int i, cpu = raw_smp_processor_id();
+	struct envelope_share *share = alloc_share(io, cpus, count);
+	unsigned int i;
 
-	for (i = 0; i < share->count; i++) {
-		cpu = cpumask_next(cpu, cpu_online_mask);
-		if (cpu >= nr_cpu_ids)
-			cpu = cpumask_first(cpu_online_mask);
-		queue_work_on(cpu, io->env->workqueue, &helper_of(share, i)->work);
+	io->share = share;
+	for (i = 0; i < count; i++) {
+		if (share)
+			queue_work_on(cpus[i], io->env->workqueue, &helper_of(share, i)->work);
+		else
+			envelope_spread_done(io->env, cpus[i]);
 	}
 }
 
@@ -339,8 +349,14 @@ static int convert_shared(struct envelope_io *io, bool may_sleep)
 	r = convert_pieces(share, &io->part, may_sleep);
 	if (unlikely(r))
 		return r;
-	for (i = 0; i < share->count; i++)
-		called_off += cancel_work(&helper_of(share, i)->work);
+	for (i = 0; i < share->count; i++) {
+		struct envelope_helper *helper = helper_of(share, i);
+
+		if (cancel_work(&helper->work)) {
+			called_off++;
+			envelope_spread_done(io->env, helper->taker);
+		}
+	}
 	return is_last(io, called_off + 1, &error) ? error : -EINPROGRESS;
 }
 
@@ -385,13 +401,11 @@ void envelope_convert_init(struct envelope_io *io, struct envelope *env, struct 
  */
 int envelope_convert(struct envelope_io *io, bool may_sleep)
 {
-	unsigned int helpers = count_helpers(io);
+	int cpus[ENVELOPE_HELPERS];
+	unsigned int helpers = find_helpers(io, cpus);
 
-	if (unlikely(helpers)) {
-		io->share = alloc_share(io, helpers);
-		if (io->share)
-			ask_for_help(io);
-	}
+	if (unlikely(helpers))
+		start_sharing(io, cpus, helpers);
 	return unlikely(io->share) ? convert_shared(io, may_sleep) :
 				     convert_part(&io->part, may_sleep);
 }

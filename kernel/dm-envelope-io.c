@@ -17,9 +17,9 @@
 #include "dm-envelope.h"
 
 /* the longest read that is decrypted in a soft interrupt, in bytes */
-#define ENVELOPE_SOFTIRQ_MAX	SZ_16K
-/* how many of those in one go */
-#define ENVELOPE_SOFTIRQ_BIOS	16
+#define ENVELOPE_SOFTIRQ_MAX	SZ_64K
+/* of those that came back in hard interrupts, bytes in one go */
+#define ENVELOPE_SOFTIRQ_MOST	SZ_256K
 
 /**
  * struct envelope_later - reads that came back in a hard interrupt of a CPU
@@ -116,6 +116,31 @@ static void proceed_in_workqueue(struct envelope_io *io)
 	queue_work(io->env->workqueue, &io->work);
 }
 
+static void proceed_given(struct work_struct *work)
+{
+	struct envelope_io *io = container_of(work, struct envelope_io, work);
+	struct envelope *env = io->env;
+	int taker = io->taker;
+
+	envelope_io_proceed(work);
+	/* the workqueue, and with it the target, waits for this function to end */
+	envelope_spread_done(env, taker);
+}
+
+/* Return: true where another CPU converts a bio that came to this one */
+static bool give_away(struct envelope_io *io)
+{
+	struct envelope *env = io->env;
+
+	io->taker = envelope_spread_bio(env, io->part.src.bi_size);
+	if (likely(io->taker < 0))
+		return false;
+	this_cpu_inc(env->stats->given);
+	INIT_WORK(&io->work, proceed_given);
+	queue_work_on(io->taker, env->workqueue, &io->work);
+	return true;
+}
+
 /* Return: false where somebody will call envelope_io_converted() */
 static bool decrypt_here(struct envelope_io *io, int *error)
 {
@@ -133,13 +158,14 @@ static void decrypt_later(struct tasklet_struct *tasklet)
 	struct envelope_later *mine = container_of(tasklet, struct envelope_later, tasklet);
 	struct llist_node *reads = llist_reverse_order(llist_del_all(&mine->reads));
 	struct envelope_io *io, *next;
-	unsigned int n = 0;
+	unsigned int bytes = 0;
 	int error;
 
 	llist_for_each_entry_safe(io, next, reads, later) {
-		if (n++ >= ENVELOPE_SOFTIRQ_BIOS || !envelope_xts_usable(io->env->xts))
+		bytes += io->part.src.bi_size;
+		if (bytes > ENVELOPE_SOFTIRQ_MOST || !envelope_xts_usable(io->env->xts))
 			proceed_in_workqueue(io);
-		else if (decrypt_here(io, &error))
+		else if (!give_away(io) && decrypt_here(io, &error))
 			envelope_io_converted(io, error);
 	}
 }
@@ -169,7 +195,7 @@ static int end_read(struct envelope_io *io, blk_status_t *status)
 		proceed_in_workqueue(io);
 		return DM_ENDIO_INCOMPLETE;
 	}
-	if (!decrypt_here(io, &error))
+	if (give_away(io) || !decrypt_here(io, &error))
 		return DM_ENDIO_INCOMPLETE;
 	if (unlikely(error))
 		*status = errno_to_blk_status(error);
@@ -232,6 +258,8 @@ static int map_write(struct envelope *env, struct bio *bio)
 	io->part.dst = (struct bvec_iter){ .bi_size = size };
 	this_cpu_inc(env->stats->writes);
 
+	if (give_away(io))
+		return DM_MAPIO_SUBMITTED;
 	r = envelope_convert(io, may_sleep);
 	if (unlikely(r == -EINPROGRESS))
 		return DM_MAPIO_SUBMITTED;

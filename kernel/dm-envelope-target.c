@@ -19,6 +19,7 @@ static void envelope_free(struct envelope *env)
 		destroy_workqueue(env->workqueue);
 	mempool_exit(&env->scratch);
 	envelope_bounce_exit(&env->bounce);
+	free_percpu(env->spread);
 	free_percpu(env->stats);
 	envelope_xts_free(env->xts);
 	crypto_free_shash(env->hmac);
@@ -65,7 +66,8 @@ static int alloc_memory(struct envelope *env, char **error)
 
 	*error = "Out of memory";
 	env->stats = alloc_percpu(struct envelope_stats);
-	if (!env->stats || envelope_bounce_init(&env->bounce, env->stats) ||
+	if (!env->stats || envelope_spread_init(env) ||
+	    envelope_bounce_init(&env->bounce, env->stats) ||
 	    mempool_init_page_pool(&env->scratch, ENVELOPE_SCRATCH_PAGES, 0))
 		return -ENOMEM;
 	/* Unbound: a long read must not hold up the CPU that its interrupt came to. */
@@ -154,6 +156,7 @@ static struct envelope_stats sum_stats(const struct envelope *env)
 		sum.helped += one->helped;
 		sum.scattered += one->scattered;
 		sum.reserved += one->reserved;
+		sum.given += one->given;
 	}
 	return sum;
 }
@@ -179,8 +182,8 @@ static void status_info(const struct envelope *env, char *result, unsigned int m
 	DMEMIT(" key_generation:%u cipher:%s", env->key_generation, envelope_xts_driver(env->xts));
 	DMEMIT(" reads:%llu writes:%llu discards:%llu errors:%llu", stats.reads, stats.writes,
 	       stats.discards, stats.errors);
-	DMEMIT(" deferred:%llu helped:%llu scattered:%llu reserved:%llu", stats.deferred,
-	       stats.helped, stats.scattered, stats.reserved);
+	DMEMIT(" deferred:%llu helped:%llu scattered:%llu reserved:%llu given:%llu",
+	       stats.deferred, stats.helped, stats.scattered, stats.reserved, stats.given);
 }
 
 static unsigned int count_options(const struct envelope_table *table)

@@ -4,6 +4,7 @@
  */
 #include <linux/bvec.h>
 #include <linux/completion.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -14,6 +15,7 @@
 
 #define SECTOR	512
 #define IV	0x123456789abcULL
+#define TRIES	4
 
 /**
  * struct known_answer - the end of a sector, encrypted
@@ -204,6 +206,30 @@ int envelope_xts_check(struct envelope_xts *xts)
 
 	for (i = 0; !r && i < ARRAY_SIZE(known_answers); i++)
 		r = check_answer(xts, &known_answers[i], data);
+	kfree(data);
+	return r;
+}
+
+/**
+ * envelope_xts_time() - how fast is it?
+ * @xts: has had a key, whichever
+ * @ns:  nanoseconds for 4096 bytes, the least of some tries
+ *
+ * Context: may sleep. Return: 0 or -errno.
+ */
+int envelope_xts_time(struct envelope_xts *xts, u64 *ns)
+{
+	u8 *data = kzalloc(SZ_4K, GFP_KERNEL);
+	unsigned int i;
+	int r = data ? 0 : -ENOMEM;
+
+	*ns = U64_MAX;
+	for (i = 0; !r && i < TRIES; i++) {
+		u64 begin = ktime_get_ns();
+
+		r = envelope_xts_crypt_wait(xts, true, IV, data, data, SZ_4K);
+		*ns = min(*ns, ktime_get_ns() - begin);
+	}
 	kfree(data);
 	return r;
 }

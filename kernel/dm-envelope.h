@@ -112,6 +112,7 @@ static inline u64 envelope_iv(const struct envelope_table *table, u64 sector)
  * @helped: pieces of bios that another CPU took
  * @scattered: writes that got pages where they wanted blocks
  * @reserved: writes that drew on the reserve
+ * @given: bios that another CPU was given
  */
 struct envelope_stats {
 	u64 reads;
@@ -122,6 +123,7 @@ struct envelope_stats {
 	u64 helped;
 	u64 scattered;
 	u64 reserved;
+	u64 given;
 };
 
 /* -xts.c */
@@ -183,6 +185,7 @@ int envelope_xts_crypt(struct envelope_xts *xts, struct envelope_xts_request *re
 int envelope_xts_crypt_wait(struct envelope_xts *xts, bool encrypt, u64 iv, const void *src,
 			    void *dst, unsigned int size);
 int envelope_xts_check(struct envelope_xts *xts);
+int envelope_xts_time(struct envelope_xts *xts, u64 *ns);
 
 /* -bounce.c */
 
@@ -272,6 +275,7 @@ enum envelope_io_kind {
  * @dst:      the segments they go to; the same for a read
  * @segments: the ciphertext of a write
  * @share:    where several CPUs convert it
+ * @taker:    the CPU that it was given
  * @work:     for the workqueue
  * @later:    for the soft interrupt
  * @part:     what of it is to be converted by whoever has it
@@ -284,6 +288,7 @@ struct envelope_io {
 	struct bio_vec *dst;
 	struct envelope_segments segments;
 	struct envelope_share *share;
+	int taker;
 	union {
 		struct work_struct work;
 		struct llist_node later;
@@ -297,6 +302,15 @@ struct envelope_io {
 size_t envelope_convert_size(const struct envelope *env);
 void envelope_convert_init(struct envelope_io *io, struct envelope *env, struct bio *bio);
 int envelope_convert(struct envelope_io *io, bool may_sleep);
+
+/* -spread.c */
+
+struct envelope_spread;
+
+int envelope_spread_init(struct envelope *env);
+unsigned int envelope_spread_ask(struct envelope *env, int *cpus, unsigned int most);
+void envelope_spread_done(struct envelope *env, int cpu);
+int envelope_spread_bio(struct envelope *env, unsigned int size);
 
 /* -target.c */
 
@@ -322,6 +336,8 @@ enum envelope_state {
  * @bounce:         memory for writes
  * @scratch:        pages for sectors that lie scattered in a read bio
  * @workqueue:      for what cannot be converted where it completes
+ * @spread:         which CPU is given work, per CPU
+ * @spread_min:     the shortest bio that is given away, in bytes
  * @stats:          per CPU
  */
 struct envelope {
@@ -340,6 +356,8 @@ struct envelope {
 	struct envelope_bounce bounce;
 	mempool_t scratch;
 	struct workqueue_struct *workqueue;
+	struct envelope_spread __percpu *spread;
+	unsigned int spread_min;
 	struct envelope_stats __percpu *stats;
 };
 

@@ -58,12 +58,29 @@ dd if=/dev/zero of=/dev/mapper/env bs=1M count=32 oflag=direct status=none
 helped=$(($(count helped) - before))
 ok "… and of 32 MiB written: $helped pieces" test $helped -gt 0
 before=$(count helped)
-dd if=/dev/mapper/env of=/dev/null bs=32K count=64 iflag=direct status=none
-is "of what is read by 32 KiB none" "$(($(count helped) - before))" 0
+dd if=/dev/mapper/env of=/dev/null bs=64K count=64 iflag=direct status=none
+is "of what is read by 64 KiB none" "$(($(count helped) - before))" 0
 deferred=$(count deferred)
 ok "long reads go on in the workqueue: $deferred" test "$deferred" -ge 32
 dd if=/dev/mapper/env of=/dev/null bs=4K count=64 iflag=direct status=none
 is "short ones do not" "$(($(count deferred) - deferred))" 0
+
+# One at a time, and many: only of those another CPU is given its part
+before=$(count given)
+dd if=/dev/mapper/env of=/dev/null bs=64K count=500 iflag=direct status=none
+dd if=/dev/zero of=/dev/mapper/env bs=64K count=500 oflag=direct status=none
+given=$(($(count given) - before))
+ok "of 1000 requests, one after another, few are given away: $given" test $given -le 40
+deep() { # deep FIO-OPTION…: each place is to hold its own number
+	fio --name=deep --filename=/dev/mapper/env --direct=1 --ioengine=libaio --iodepth=32 --size=32M \
+		--rw=randwrite --verify=pattern --verify_pattern=%o --verify_fatal=1 "$@" >/run/fio.log 2>&1
+}
+for bs in 4k 16k 64k; do
+	before=$(count given)
+	ok "many at a time by $bs" deep --bs=$bs
+	given=$(($(count given) - before))
+	ok "… another CPU is given its part: $given" test $given -ge 100
+done
 unmap env
 
 # Long reads that complete in their submitter, of sectors that lie scattered

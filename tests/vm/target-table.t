@@ -90,7 +90,7 @@ OPTIONS="7 allow_discards sector_size:4096 iv_large_sectors key_check:$CHECK lea
 ok "every option at once" create 2048 $LINE $OPTIONS
 is "the table comes back as it was given" "$(dmsetup table t | sed "s/ 254:16 / \/dev\/vdb /")" "0 2048 envelope $LINE $OPTIONS"
 like "status: active, lease, generation, cipher" "$(dmsetup status t)" \
-	"0 2048 envelope active reason:none since:* lease:60/* key_generation:1 cipher:*xts*aes* reads:* writes:* discards:0 errors:0 deferred:* helped:* scattered:0 reserved:0"
+	"0 2048 envelope active reason:none since:* lease:60/* key_generation:1 cipher:*xts*aes* reads:* writes:* discards:0 errors:0 deferred:* helped:* scattered:0 reserved:0 given:*"
 not_ok "no key byte is shown" grep -qi "$(key_hex 64 a | cut -c1-16)" <<<"$(dmsetup table --showkeys t; dmsetup status t; dmesg)"
 is "logical sectors" "$(blockdev --getss /dev/mapper/t)" 4096
 

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which CPU is given work.
+ *
+ * Nothing is faster for a bio that somebody waits for than to be converted where it is.
+ * But of a thread that keeps many under way one CPU would do all the work while others
+ * idle. Which it is shows when a bio is given away: if the next comes before that is
+ * converted, there is more to do. If not, ever more go by until the next try, so that
+ * few bios that somebody waits for are given away.
+ *
+ * A CPU that converts bios of its own is given none: the kernel does not tell a module
+ * whether it idles.
+ */
+#include <linux/cpumask.h>
+#include <linux/jiffies.h>
+#include <linux/percpu.h>
+
+#include "dm-envelope.h"
+
+/* how long a bio takes to convert before it is worth to give it away, in nanoseconds */
+#define ENVELOPE_SPREAD_WORTH	2000
+/* bios that a CPU has been given and has not done, at most: enough to be at it all the time */
+#define ENVELOPE_SPREAD_MOST	3
+/* bios that go by between two tries, at most */
+#define ENVELOPE_SPREAD_SKIP	255U
+/* CPUs that are looked at for some to give work to */
+#define ENVELOPE_SPREAD_LOOK	4
+/* how long a CPU has had no bio of its own before it is given others, in jiffies */
+#define ENVELOPE_SPREAD_REST	1
+
+/**
+ * struct envelope_spread - a CPU that gives and takes
+ * @own:        when it last had a bio of its own to convert, in jiffies
+ * @given:      counts what it was given
+ * @done:       counts what it has done of that
+ * @tried:      who it gave the bio before this one to; NULL where it converts that itself
+ * @tried_done: @tried's @done by then
+ * @skip:       so many bios are to go by before the next is given away
+ * @wait:       so many did after the last that was given away in vain
+ */
+struct envelope_spread {
+	unsigned long own;
+	atomic_t given;
+	atomic_t done;
+	struct envelope_spread *tried;
+	int tried_done;
+	unsigned int skip;
+	unsigned int wait;
+};
+
+static int backlog(struct envelope_spread *its)
+{
+	return atomic_read(&its->given) - atomic_read(&its->done);
+}
+
+static bool is_rested(const struct envelope_spread *its)
+{
+	return time_after(jiffies, READ_ONCE(its->own) + ENVELOPE_SPREAD_REST);
+}
+
+static int cpu_after(int cpu)
+{
+	cpu = cpumask_next(cpu, cpu_online_mask);
+	return cpu < nr_cpu_ids ? cpu : cpumask_first(cpu_online_mask);
+}
+
+/* Return: that many bytes; none, where the cipher works elsewhere anyway */
+static int find_min(const struct envelope *env, unsigned int *min)
+{
+	u64 ns;
+	int r;
+
+	*min = UINT_MAX;
+	if (!envelope_xts_is_synchronous(env->xts))
+		return 0;
+	r = envelope_xts_time(env->xts, &ns);
+	if (!r && ns)
+		*min = SZ_4K * DIV_ROUND_UP_ULL(ENVELOPE_SPREAD_WORTH, ns);
+	return r;
+}
+
+/**
+ * envelope_spread_init() - for a target
+ * @env: its cipher has been found; @env->spread is to be freed by free_percpu()
+ *
+ * Context: may sleep. Return: 0 or -errno.
+ */
+int envelope_spread_init(struct envelope *env)
+{
+	int cpu;
+
+	env->spread = alloc_percpu(struct envelope_spread);
+	if (!env->spread)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu)
+		per_cpu_ptr(env->spread, cpu)->own = jiffies - ENVELOPE_SPREAD_REST - 1;
+	return find_min(env, &env->spread_min);
+}
+
+/**
+ * envelope_spread_ask() - find CPUs that help at once
+ * @env:  the target
+ * @cpus: their numbers
+ * @most: how many at most
+ *
+ * Context: any. Return: how many; envelope_spread_done() is due for each.
+ */
+unsigned int envelope_spread_ask(struct envelope *env, int *cpus, unsigned int most)
+{
+	int here = raw_smp_processor_id(), cpu = here;
+	unsigned int n = 0, look;
+
+	for (look = 0; look < ENVELOPE_SPREAD_LOOK && n < most; look++) {
+		struct envelope_spread *its;
+
+		cpu = cpu_after(cpu);
+		if (cpu == here)
+			break;
+		its = per_cpu_ptr(env->spread, cpu);
+		if (is_rested(its) && !backlog(its)) {
+			atomic_inc(&its->given);
+			cpus[n++] = cpu;
+		}
+	}
+	return n;
+}
+
+/**
+ * envelope_spread_done() - what a CPU was given is done
+ * @env: the target
+ * @cpu: its number
+ *
+ * Context: any.
+ */
+void envelope_spread_done(struct envelope *env, int cpu)
+{
+	atomic_inc(&per_cpu_ptr(env->spread, cpu)->done);
+}
+
+/* Return: the CPU that has least of what it was given, or -1 where each has enough */
+static int find_taker(struct envelope *env)
+{
+	int here = raw_smp_processor_id(), cpu = here, taker = -1, least = ENVELOPE_SPREAD_MOST;
+	unsigned int look;
+
+	for (look = 0; look < ENVELOPE_SPREAD_LOOK && least; look++) {
+		struct envelope_spread *its;
+
+		cpu = cpu_after(cpu);
+		if (cpu == here)
+			break;
+		its = per_cpu_ptr(env->spread, cpu);
+		if (is_rested(its) && backlog(its) < least) {
+			least = backlog(its);
+			taker = cpu;
+		}
+	}
+	return taker;
+}
+
+/*
+ * Whether it is time to give a bio away. Not at once after one that was given in vain, and
+ * not while others come no sooner than one is done: then this CPU would have nothing to do.
+ */
+static bool is_time(struct envelope_spread *mine)
+{
+	struct envelope_spread *tried = READ_ONCE(mine->tried);
+
+	WRITE_ONCE(mine->tried, NULL);
+	if (tried && !backlog(tried)) {
+		mine->wait = min(2 * mine->wait + 1, ENVELOPE_SPREAD_SKIP);
+		mine->skip = mine->wait;
+	} else if (tried) {
+		mine->wait = 0;
+		return atomic_read(&tried->done) == mine->tried_done;
+	}
+	if (!mine->skip)
+		return true;
+	mine->skip--;
+	return false;
+}
+
+/**
+ * envelope_spread_bio() - who is to convert a bio that is this CPU's own?
+ * @env:  the target
+ * @size: of the bio, in bytes
+ *
+ * Context: any. Where this CPU is lost in between, or interrupted by another bio, one more
+ * is given away, or one less.
+ * Return: the number of another CPU, for which envelope_spread_done() is due; or -1: this one.
+ */
+int envelope_spread_bio(struct envelope *env, unsigned int size)
+{
+	struct envelope_spread *taker, *mine = raw_cpu_ptr(env->spread);
+	int cpu;
+
+	WRITE_ONCE(mine->own, jiffies);
+	if (size < env->spread_min || num_online_cpus() == 1 || !is_time(mine))
+		return -1;
+	cpu = find_taker(env);
+	if (cpu < 0)
+		return -1;
+	taker = per_cpu_ptr(env->spread, cpu);
+	mine->tried_done = atomic_read(&taker->done);
+	atomic_inc(&taker->given);
+	WRITE_ONCE(mine->tried, taker);
+	return cpu;
+}
