@@ -268,7 +268,7 @@ static void cipher_done(void *data, int error)
 	struct envelope_io *io = part->io;
 
 	part->result = error;
-	INIT_WORK(&io->work, envelope_io_proceed);
+	INIT_WORK(&io->work, envelope_io_work);
 	queue_work(io->env->workqueue, &io->work);
 }
 
@@ -397,7 +397,7 @@ void envelope_convert_init(struct envelope_io *io, struct envelope *env, struct 
  *
  * Context: where envelope_xts_usable() says so.
  * Return: 0 at the end; ENVELOPE_NEEDS_SLEEP; -errno; or -EINPROGRESS, when @io may be
- * gone already: then envelope_io_proceed() is queued, or envelope_io_converted() called.
+ * gone already: then envelope_io_work() is queued, or envelope_io_converted() called.
  */
 int envelope_convert(struct envelope_io *io, bool may_sleep)
 {

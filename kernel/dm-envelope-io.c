@@ -97,48 +97,33 @@ void envelope_io_converted(struct envelope_io *io, int error)
 }
 
 /**
- * envelope_io_proceed() - go on with a bio in the workqueue
- * @work: of a struct envelope_io
+ * envelope_io_proceed() - go on with a bio
+ * @io: the bio
+ *
+ * Context: may sleep.
  */
-void envelope_io_proceed(struct work_struct *work)
+void envelope_io_proceed(struct envelope_io *io)
 {
-	struct envelope_io *io = container_of(work, struct envelope_io, work);
 	int r = envelope_convert(io, true);
 
 	if (r != -EINPROGRESS)
 		envelope_io_converted(io, r);
 }
 
+/**
+ * envelope_io_work() - the same in the workqueue
+ * @work: of a struct envelope_io
+ */
+void envelope_io_work(struct work_struct *work)
+{
+	envelope_io_proceed(container_of(work, struct envelope_io, work));
+}
+
 static void proceed_in_workqueue(struct envelope_io *io)
 {
 	this_cpu_inc(io->env->stats->deferred);
-	INIT_WORK(&io->work, envelope_io_proceed);
+	INIT_WORK(&io->work, envelope_io_work);
 	queue_work(io->env->workqueue, &io->work);
-}
-
-static void proceed_given(struct work_struct *work)
-{
-	struct envelope_io *io = container_of(work, struct envelope_io, work);
-	struct envelope *env = io->env;
-	int taker = io->taker;
-
-	envelope_io_proceed(work);
-	/* the workqueue, and with it the target, waits for this function to end */
-	envelope_spread_done(env, taker);
-}
-
-/* Return: true where another CPU converts a bio that came to this one */
-static bool give_away(struct envelope_io *io)
-{
-	struct envelope *env = io->env;
-
-	io->taker = envelope_spread_bio(env, io->part.src.bi_size);
-	if (likely(io->taker < 0))
-		return false;
-	this_cpu_inc(env->stats->given);
-	INIT_WORK(&io->work, proceed_given);
-	queue_work_on(io->taker, env->workqueue, &io->work);
-	return true;
 }
 
 /* Return: false where somebody will call envelope_io_converted() */
@@ -165,7 +150,7 @@ static void decrypt_later(struct tasklet_struct *tasklet)
 		bytes += io->part.src.bi_size;
 		if (bytes > ENVELOPE_SOFTIRQ_MOST || !envelope_xts_usable(io->env->xts))
 			proceed_in_workqueue(io);
-		else if (!give_away(io) && decrypt_here(io, &error))
+		else if (!envelope_spread_bio(io) && decrypt_here(io, &error))
 			envelope_io_converted(io, error);
 	}
 }
@@ -195,7 +180,7 @@ static int end_read(struct envelope_io *io, blk_status_t *status)
 		proceed_in_workqueue(io);
 		return DM_ENDIO_INCOMPLETE;
 	}
-	if (give_away(io) || !decrypt_here(io, &error))
+	if (envelope_spread_bio(io) || !decrypt_here(io, &error))
 		return DM_ENDIO_INCOMPLETE;
 	if (unlikely(error))
 		*status = errno_to_blk_status(error);
@@ -258,7 +243,7 @@ static int map_write(struct envelope *env, struct bio *bio)
 	io->part.dst = (struct bvec_iter){ .bi_size = size };
 	this_cpu_inc(env->stats->writes);
 
-	if (give_away(io))
+	if (envelope_spread_bio(io))
 		return DM_MAPIO_SUBMITTED;
 	r = envelope_convert(io, may_sleep);
 	if (unlikely(r == -EINPROGRESS))

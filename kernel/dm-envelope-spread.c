@@ -13,7 +13,10 @@
  */
 #include <linux/cpumask.h>
 #include <linux/jiffies.h>
+#include <linux/llist.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/workqueue.h>
 
 #include "dm-envelope.h"
 
@@ -22,7 +25,9 @@
 /* bios that a CPU has been given and has not done, at most: enough to be at it all the time */
 #define ENVELOPE_SPREAD_MOST	3
 /* bios that go by between two tries, at most */
-#define ENVELOPE_SPREAD_SKIP	255U
+#define ENVELOPE_SPREAD_SKIP	1023U
+/* bios that a CPU takes in one go of its work */
+#define ENVELOPE_SPREAD_TAKE	64
 /* CPUs that are looked at for some to give work to */
 #define ENVELOPE_SPREAD_LOOK	4
 /* how long a CPU has had no bio of its own before it is given others, in jiffies */
@@ -30,18 +35,26 @@
 
 /**
  * struct envelope_spread - a CPU that gives and takes
+ * @env:        the target
  * @own:        when it last had a bio of its own to convert, in jiffies
  * @given:      counts what it was given
  * @done:       counts what it has done of that
+ * @bios:       struct envelope_io, given and not taken
+ * @active:     @work is queued, or at them
+ * @work:       takes them
  * @tried:      who it gave the bio before this one to; NULL where it converts that itself
  * @tried_done: @tried's @done by then
  * @skip:       so many bios are to go by before the next is given away
  * @wait:       so many did after the last that was given away in vain
  */
 struct envelope_spread {
+	struct envelope *env;
 	unsigned long own;
 	atomic_t given;
 	atomic_t done;
+	struct llist_head bios;
+	atomic_t active;
+	struct work_struct work;
 	struct envelope_spread *tried;
 	int tried_done;
 	unsigned int skip;
@@ -62,6 +75,37 @@ static int cpu_after(int cpu)
 {
 	cpu = cpumask_next(cpu, cpu_online_mask);
 	return cpu < nr_cpu_ids ? cpu : cpumask_first(cpu_online_mask);
+}
+
+static unsigned int take_bios(struct envelope_spread *mine)
+{
+	struct llist_node *bios = llist_reverse_order(llist_del_all(&mine->bios));
+	struct envelope_io *io, *next;
+	unsigned int n = 0;
+
+	llist_for_each_entry_safe(io, next, bios, later) {
+		envelope_io_proceed(io);
+		atomic_inc(&mine->done);
+		n++;
+	}
+	return n;
+}
+
+/* When the last bio is done the target waits for nothing but the workqueue, and so for this. */
+static void take(struct work_struct *work)
+{
+	struct envelope_spread *mine = container_of(work, struct envelope_spread, work);
+	unsigned int n = 0;
+
+	do {
+		n += take_bios(mine);
+		if (n >= ENVELOPE_SPREAD_TAKE) {
+			queue_work(mine->env->workqueue, work);
+			return;
+		}
+		/* who gives one now sees this, or else is seen below */
+		atomic_xchg(&mine->active, 0);
+	} while (!llist_empty(&mine->bios) && !atomic_xchg(&mine->active, 1));
 }
 
 /* Return: that many bytes; none, where the cipher works elsewhere anyway */
@@ -92,8 +136,14 @@ int envelope_spread_init(struct envelope *env)
 	env->spread = alloc_percpu(struct envelope_spread);
 	if (!env->spread)
 		return -ENOMEM;
-	for_each_possible_cpu(cpu)
-		per_cpu_ptr(env->spread, cpu)->own = jiffies - ENVELOPE_SPREAD_REST - 1;
+	for_each_possible_cpu(cpu) {
+		struct envelope_spread *its = per_cpu_ptr(env->spread, cpu);
+
+		its->env = env;
+		its->own = jiffies - ENVELOPE_SPREAD_REST - 1;
+		init_llist_head(&its->bios);
+		INIT_WORK(&its->work, take);
+	}
 	return find_min(env, &env->spread_min);
 }
 
@@ -180,29 +230,43 @@ static bool is_time(struct envelope_spread *mine)
 	return false;
 }
 
-/**
- * envelope_spread_bio() - who is to convert a bio that is this CPU's own?
- * @env:  the target
- * @size: of the bio, in bytes
- *
- * Context: any. Where this CPU is lost in between, or interrupted by another bio, one more
- * is given away, or one less.
- * Return: the number of another CPU, for which envelope_spread_done() is due; or -1: this one.
- */
-int envelope_spread_bio(struct envelope *env, unsigned int size)
+/* Once the bio is in the list it may be done with, and its target gone but for RCU. */
+static void give(struct envelope_spread *mine, int cpu, struct envelope_io *io)
 {
-	struct envelope_spread *taker, *mine = raw_cpu_ptr(env->spread);
-	int cpu;
+	struct envelope *env = io->env;
+	struct envelope_spread *taker = per_cpu_ptr(env->spread, cpu);
 
-	WRITE_ONCE(mine->own, jiffies);
-	if (size < env->spread_min || num_online_cpus() == 1 || !is_time(mine))
-		return -1;
-	cpu = find_taker(env);
-	if (cpu < 0)
-		return -1;
-	taker = per_cpu_ptr(env->spread, cpu);
+	this_cpu_inc(env->stats->given);
 	mine->tried_done = atomic_read(&taker->done);
 	atomic_inc(&taker->given);
 	WRITE_ONCE(mine->tried, taker);
-	return cpu;
+	rcu_read_lock();
+	llist_add(&io->later, &taker->bios);
+	if (!atomic_read(&taker->active) && !atomic_xchg(&taker->active, 1))
+		queue_work_on(cpu, env->workqueue, &taker->work);
+	rcu_read_unlock();
+}
+
+/**
+ * envelope_spread_bio() - is a bio of this CPU's own given to another?
+ * @io: the bio
+ *
+ * Context: any. Where this CPU is lost in between, or interrupted by another bio, one more
+ * is given away, or one less.
+ * Return: whether it is: then envelope_io_proceed() is called for it there.
+ */
+bool envelope_spread_bio(struct envelope_io *io)
+{
+	struct envelope *env = io->env;
+	struct envelope_spread *mine = raw_cpu_ptr(env->spread);
+	int cpu;
+
+	WRITE_ONCE(mine->own, jiffies);
+	if (io->part.src.bi_size < env->spread_min || num_online_cpus() == 1 || !is_time(mine))
+		return false;
+	cpu = find_taker(env);
+	if (cpu < 0)
+		return false;
+	give(mine, cpu, io);
+	return true;
 }

@@ -6,6 +6,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 
@@ -15,6 +16,8 @@
 
 static void envelope_free(struct envelope *env)
 {
+	/* who gave a bio away may not have seen to the other CPU yet, though that has done it */
+	synchronize_rcu_expedited();
 	if (env->workqueue)
 		destroy_workqueue(env->workqueue);
 	mempool_exit(&env->scratch);

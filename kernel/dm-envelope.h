@@ -275,9 +275,8 @@ enum envelope_io_kind {
  * @dst:      the segments they go to; the same for a read
  * @segments: the ciphertext of a write
  * @share:    where several CPUs convert it
- * @taker:    the CPU that it was given
  * @work:     for the workqueue
- * @later:    for the soft interrupt
+ * @later:    for the soft interrupt, or the CPU that it was given
  * @part:     what of it is to be converted by whoever has it
  */
 struct envelope_io {
@@ -288,7 +287,6 @@ struct envelope_io {
 	struct bio_vec *dst;
 	struct envelope_segments segments;
 	struct envelope_share *share;
-	int taker;
 	union {
 		struct work_struct work;
 		struct llist_node later;
@@ -310,7 +308,7 @@ struct envelope_spread;
 int envelope_spread_init(struct envelope *env);
 unsigned int envelope_spread_ask(struct envelope *env, int *cpus, unsigned int most);
 void envelope_spread_done(struct envelope *env, int cpu);
-int envelope_spread_bio(struct envelope *env, unsigned int size);
+bool envelope_spread_bio(struct envelope_io *io);
 
 /* -target.c */
 
@@ -372,7 +370,8 @@ void envelope_key_wipe(struct envelope *env, const char *reason);
 
 int envelope_map(struct dm_target *ti, struct bio *bio);
 int envelope_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
-void envelope_io_proceed(struct work_struct *work);
+void envelope_io_proceed(struct envelope_io *io);
+void envelope_io_work(struct work_struct *work);
 void envelope_io_converted(struct envelope_io *io, int error);
 void envelope_io_module_init(void);
 void envelope_io_module_exit(void);
