@@ -252,14 +252,13 @@ static void help(struct work_struct *work)
 {
 	struct envelope_helper *helper = container_of(work, struct envelope_helper, work);
 	struct envelope_io *io = helper->part.io;
-	struct envelope *env = io->env;
-	int error, taker = helper->taker;
+	int error;
 
 	convert_pieces(io->share, &helper->part, true);
+	/* before who waits for the bio has the next */
+	envelope_spread_done(io->env, helper->taker);
 	if (is_last(io, 1, &error))
 		envelope_io_converted(io, error);
-	/* the workqueue, and with it the target, waits for this function to end */
-	envelope_spread_done(env, taker);
 }
 
 static void cipher_done(void *data, int error)
@@ -268,7 +267,7 @@ static void cipher_done(void *data, int error)
 	struct envelope_io *io = part->io;
 
 	part->result = error;
-	INIT_WORK(&io->work, envelope_io_work);
+	INIT_WORK(&io->work, envelope_io_proceed);
 	queue_work(io->env->workqueue, &io->work);
 }
 
@@ -397,7 +396,7 @@ void envelope_convert_init(struct envelope_io *io, struct envelope *env, struct 
  *
  * Context: where envelope_xts_usable() says so.
  * Return: 0 at the end; ENVELOPE_NEEDS_SLEEP; -errno; or -EINPROGRESS, when @io may be
- * gone already: then envelope_io_work() is queued, or envelope_io_converted() called.
+ * gone already: then envelope_io_proceed() is queued, or envelope_io_converted() called.
  */
 int envelope_convert(struct envelope_io *io, bool may_sleep)
 {

@@ -97,32 +97,22 @@ void envelope_io_converted(struct envelope_io *io, int error)
 }
 
 /**
- * envelope_io_proceed() - go on with a bio
- * @io: the bio
- *
- * Context: may sleep.
+ * envelope_io_proceed() - go on with a bio in the workqueue
+ * @work: of a struct envelope_io
  */
-void envelope_io_proceed(struct envelope_io *io)
+void envelope_io_proceed(struct work_struct *work)
 {
+	struct envelope_io *io = container_of(work, struct envelope_io, work);
 	int r = envelope_convert(io, true);
 
 	if (r != -EINPROGRESS)
 		envelope_io_converted(io, r);
 }
 
-/**
- * envelope_io_work() - the same in the workqueue
- * @work: of a struct envelope_io
- */
-void envelope_io_work(struct work_struct *work)
-{
-	envelope_io_proceed(container_of(work, struct envelope_io, work));
-}
-
 static void proceed_in_workqueue(struct envelope_io *io)
 {
 	this_cpu_inc(io->env->stats->deferred);
-	INIT_WORK(&io->work, envelope_io_work);
+	INIT_WORK(&io->work, envelope_io_proceed);
 	queue_work(io->env->workqueue, &io->work);
 }
 

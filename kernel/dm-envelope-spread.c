@@ -11,6 +11,7 @@
  * A CPU that converts bios of its own is given none: the kernel does not tell a module
  * whether it idles.
  */
+#include <linux/blkdev.h>
 #include <linux/cpumask.h>
 #include <linux/jiffies.h>
 #include <linux/llist.h>
@@ -22,8 +23,9 @@
 
 /* how long a bio takes to convert before it is worth to give it away, in nanoseconds */
 #define ENVELOPE_SPREAD_WORTH	2000
-/* bios that a CPU has been given and has not done, at most: enough to be at it all the time */
-#define ENVELOPE_SPREAD_MOST	3
+/* what a CPU has been given and has not done, at most, so that it is at it all the time */
+#define ENVELOPE_SPREAD_BIOS	3U
+#define ENVELOPE_SPREAD_BYTES	SZ_64K	/* or that much, where it is more */
 /* bios that go by between two tries, at most */
 #define ENVELOPE_SPREAD_SKIP	1023U
 /* bios that a CPU takes in one go of its work */
@@ -77,17 +79,33 @@ static int cpu_after(int cpu)
 	return cpu < nr_cpu_ids ? cpu : cpumask_first(cpu_online_mask);
 }
 
+/*
+ * All that there are, and only then pass them on: who waits for some is then interrupted
+ * once. They count as done before: the next may come at once.
+ */
 static unsigned int take_bios(struct envelope_spread *mine)
 {
 	struct llist_node *bios = llist_reverse_order(llist_del_all(&mine->bios));
+	LLIST_HEAD(converted);
 	struct envelope_io *io, *next;
+	struct blk_plug plug;
 	unsigned int n = 0;
 
 	llist_for_each_entry_safe(io, next, bios, later) {
-		envelope_io_proceed(io);
+		int r = envelope_convert(io, true);
+
+		if (likely(!r))
+			llist_add(&io->later, &converted);
+		else if (r != -EINPROGRESS)
+			envelope_io_converted(io, r);
 		atomic_inc(&mine->done);
 		n++;
 	}
+	blk_start_plug(&plug);
+	bios = llist_reverse_order(llist_del_all(&converted));
+	llist_for_each_entry_safe(io, next, bios, later)
+		envelope_io_converted(io, 0);
+	blk_finish_plug(&plug);
 	return n;
 }
 
@@ -188,9 +206,10 @@ void envelope_spread_done(struct envelope *env, int cpu)
 }
 
 /* Return: the CPU that has least of what it was given, or -1 where each has enough */
-static int find_taker(struct envelope *env)
+static int find_taker(struct envelope *env, unsigned int size)
 {
-	int here = raw_smp_processor_id(), cpu = here, taker = -1, least = ENVELOPE_SPREAD_MOST;
+	int here = raw_smp_processor_id(), cpu = here, taker = -1;
+	int least = max(ENVELOPE_SPREAD_BIOS, ENVELOPE_SPREAD_BYTES / size);
 	unsigned int look;
 
 	for (look = 0; look < ENVELOPE_SPREAD_LOOK && least; look++) {
@@ -253,18 +272,19 @@ static void give(struct envelope_spread *mine, int cpu, struct envelope_io *io)
  *
  * Context: any. Where this CPU is lost in between, or interrupted by another bio, one more
  * is given away, or one less.
- * Return: whether it is: then envelope_io_proceed() is called for it there.
+ * Return: whether it is: then it is converted there, and envelope_io_converted() called.
  */
 bool envelope_spread_bio(struct envelope_io *io)
 {
 	struct envelope *env = io->env;
 	struct envelope_spread *mine = raw_cpu_ptr(env->spread);
+	unsigned int size = io->part.src.bi_size;
 	int cpu;
 
 	WRITE_ONCE(mine->own, jiffies);
-	if (io->part.src.bi_size < env->spread_min || num_online_cpus() == 1 || !is_time(mine))
+	if (size < env->spread_min || num_online_cpus() == 1 || !is_time(mine))
 		return false;
-	cpu = find_taker(env);
+	cpu = find_taker(env, size);
 	if (cpu < 0)
 		return false;
 	give(mine, cpu, io);

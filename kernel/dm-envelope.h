@@ -370,8 +370,7 @@ void envelope_key_wipe(struct envelope *env, const char *reason);
 
 int envelope_map(struct dm_target *ti, struct bio *bio);
 int envelope_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
-void envelope_io_proceed(struct envelope_io *io);
-void envelope_io_work(struct work_struct *work);
+void envelope_io_proceed(struct work_struct *work);
 void envelope_io_converted(struct envelope_io *io, int error);
 void envelope_io_module_init(void);
 void envelope_io_module_exit(void);
