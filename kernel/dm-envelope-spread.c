@@ -26,8 +26,8 @@
 /* what a CPU has been given and has not done, at most, so that it is at it all the time */
 #define ENVELOPE_SPREAD_BIOS	3U
 #define ENVELOPE_SPREAD_BYTES	SZ_64K	/* or that much, where it is more */
-/* bios that go by between two tries, at most */
-#define ENVELOPE_SPREAD_SKIP	1023U
+/* bytes that go by between two tries, at most */
+#define ENVELOPE_SPREAD_SKIP	SZ_64M
 /* bios that a CPU takes in one go of its work */
 #define ENVELOPE_SPREAD_TAKE	64
 /* CPUs that are looked at for some to give work to */
@@ -46,8 +46,8 @@
  * @work:       takes them
  * @tried:      who it gave the bio before this one to; NULL where it converts that itself
  * @tried_done: @tried's @done by then
- * @skip:       so many bios are to go by before the next is given away
- * @wait:       so many did after the last that was given away in vain
+ * @skip:       so many bytes are to go by before a bio is given away
+ * @wait:       so many did after the last one that was given away in vain
  */
 struct envelope_spread {
 	struct envelope *env;
@@ -231,13 +231,13 @@ static int find_taker(struct envelope *env, unsigned int size)
  * Whether it is time to give a bio away. Not at once after one that was given in vain, and
  * not while others come no sooner than one is done: then this CPU would have nothing to do.
  */
-static bool is_time(struct envelope_spread *mine)
+static bool is_time(struct envelope_spread *mine, unsigned int size)
 {
 	struct envelope_spread *tried = READ_ONCE(mine->tried);
 
 	WRITE_ONCE(mine->tried, NULL);
 	if (tried && !backlog(tried)) {
-		mine->wait = min(2 * mine->wait + 1, ENVELOPE_SPREAD_SKIP);
+		mine->wait = min_t(unsigned int, 2 * mine->wait + size, ENVELOPE_SPREAD_SKIP);
 		mine->skip = mine->wait;
 	} else if (tried) {
 		mine->wait = 0;
@@ -245,7 +245,7 @@ static bool is_time(struct envelope_spread *mine)
 	}
 	if (!mine->skip)
 		return true;
-	mine->skip--;
+	mine->skip -= min(mine->skip, size);
 	return false;
 }
 
@@ -282,7 +282,7 @@ bool envelope_spread_bio(struct envelope_io *io)
 	int cpu;
 
 	WRITE_ONCE(mine->own, jiffies);
-	if (size < env->spread_min || num_online_cpus() == 1 || !is_time(mine))
+	if (size < env->spread_min || num_online_cpus() == 1 || !is_time(mine, size))
 		return false;
 	cpu = find_taker(env, size);
 	if (cpu < 0)
