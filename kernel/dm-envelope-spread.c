@@ -35,10 +35,12 @@
 /* how long a CPU has had no bio of its own before it is given others, in jiffies */
 #define ENVELOPE_SPREAD_REST	1
 
+/* when a CPU last had a bio of its own to convert, of any target, in jiffies */
+static DEFINE_PER_CPU(unsigned long, own);
+
 /**
  * struct envelope_spread - a CPU that gives and takes
  * @env:        the target
- * @own:        when it last had a bio of its own to convert, in jiffies
  * @given:      counts what it was given
  * @done:       counts what it has done of that
  * @bios:       struct envelope_io, given and not taken
@@ -51,7 +53,6 @@
  */
 struct envelope_spread {
 	struct envelope *env;
-	unsigned long own;
 	atomic_t given;
 	atomic_t done;
 	struct llist_head bios;
@@ -68,9 +69,9 @@ static int backlog(struct envelope_spread *its)
 	return atomic_read(&its->given) - atomic_read(&its->done);
 }
 
-static bool is_rested(const struct envelope_spread *its)
+static bool is_rested(int cpu)
 {
-	return time_after(jiffies, READ_ONCE(its->own) + ENVELOPE_SPREAD_REST);
+	return time_after(jiffies, READ_ONCE(per_cpu(own, cpu)) + ENVELOPE_SPREAD_REST);
 }
 
 static int cpu_after(int cpu)
@@ -158,7 +159,6 @@ int envelope_spread_init(struct envelope *env)
 		struct envelope_spread *its = per_cpu_ptr(env->spread, cpu);
 
 		its->env = env;
-		its->own = jiffies - ENVELOPE_SPREAD_REST - 1;
 		init_llist_head(&its->bios);
 		INIT_WORK(&its->work, take);
 	}
@@ -185,7 +185,7 @@ unsigned int envelope_spread_ask(struct envelope *env, int *cpus, unsigned int m
 		if (cpu == here)
 			break;
 		its = per_cpu_ptr(env->spread, cpu);
-		if (is_rested(its) && !backlog(its)) {
+		if (is_rested(cpu) && !backlog(its)) {
 			atomic_inc(&its->given);
 			cpus[n++] = cpu;
 		}
@@ -219,7 +219,7 @@ static int find_taker(struct envelope *env, unsigned int size)
 		if (cpu == here)
 			break;
 		its = per_cpu_ptr(env->spread, cpu);
-		if (is_rested(its) && backlog(its) < least) {
+		if (is_rested(cpu) && backlog(its) < least) {
 			least = backlog(its);
 			taker = cpu;
 		}
@@ -281,7 +281,7 @@ bool envelope_spread_bio(struct envelope_io *io)
 	unsigned int size = io->part.src.bi_size;
 	int cpu;
 
-	WRITE_ONCE(mine->own, jiffies);
+	this_cpu_write(own, jiffies);
 	if (size < env->spread_min || num_online_cpus() == 1 || !is_time(mine, size))
 		return false;
 	cpu = find_taker(env, size);
@@ -289,4 +289,13 @@ bool envelope_spread_bio(struct envelope_io *io)
 		return false;
 	give(mine, cpu, io);
 	return true;
+}
+
+/** envelope_spread_module_init() - no CPU has had a bio yet */
+void envelope_spread_module_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		per_cpu(own, cpu) = jiffies - ENVELOPE_SPREAD_REST - 1;
 }

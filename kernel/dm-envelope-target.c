@@ -395,6 +395,7 @@ static int __init envelope_init(void)
 
 	if (r)
 		return r;
+	envelope_spread_module_init();
 	envelope_io_module_init();
 	r = dm_register_target(&envelope_target);
 	if (r)

@@ -309,6 +309,7 @@ int envelope_spread_init(struct envelope *env);
 unsigned int envelope_spread_ask(struct envelope *env, int *cpus, unsigned int most);
 void envelope_spread_done(struct envelope *env, int cpu);
 bool envelope_spread_bio(struct envelope_io *io);
+void envelope_spread_module_init(void);
 
 /* -target.c */
 
