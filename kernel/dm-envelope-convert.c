@@ -22,7 +22,7 @@
 /* bytes for each, its owner and those who help: worth the time it takes to wake one */
 #define ENVELOPE_HELPING	SZ_64K
 /* CPUs that help with one bio, at most */
-#define ENVELOPE_HELPERS	3
+#define ENVELOPE_HELPERS	3U
 
 /**
  * struct envelope_helper - another CPU's share in a bio

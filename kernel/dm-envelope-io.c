@@ -3,7 +3,8 @@
  * Bios.
  *
  * A read goes down as it is, and is decrypted in place when it comes back. A write is
- * encrypted by its submitter into bounce pages, with which it goes down. Work that
+ * encrypted by its submitter into bounce pages, with which it goes down. Where there is
+ * too much of that for one CPU, others are given some: see -spread.c. Work that
  * cannot be done where a bio completes goes elsewhere: short reads from a hard interrupt
  * to a soft one; longer ones, and sectors that need a page to be put together, to the
  * workqueue; and so does what follows an asynchronous cipher.

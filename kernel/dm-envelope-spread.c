@@ -74,10 +74,19 @@ static bool is_rested(int cpu)
 	return time_after(jiffies, READ_ONCE(per_cpu(own, cpu)) + ENVELOPE_SPREAD_REST);
 }
 
-static int cpu_after(int cpu)
+/* The next CPU after another, in the round, that could be given work: not @here; or -1 */
+static int rested_after(int cpu, int here, unsigned int *look)
 {
-	cpu = cpumask_next(cpu, cpu_online_mask);
-	return cpu < nr_cpu_ids ? cpu : cpumask_first(cpu_online_mask);
+	while ((*look)--) {
+		cpu = cpumask_next(cpu, cpu_online_mask);
+		if (cpu >= nr_cpu_ids)
+			cpu = cpumask_first(cpu_online_mask);
+		if (cpu == here)
+			break;
+		if (is_rested(cpu))
+			return cpu;
+	}
+	return -1;
 }
 
 /*
@@ -127,26 +136,19 @@ static void take(struct work_struct *work)
 	} while (!llist_empty(&mine->bios) && !atomic_xchg(&mine->active, 1));
 }
 
-/* Return: that many bytes; none, where the cipher works elsewhere anyway */
-static int find_min(const struct envelope *env, unsigned int *min)
+/* Return: bytes; more than any bio has, where the cipher works elsewhere anyway */
+static unsigned int find_min(const struct envelope *env)
 {
-	u64 ns;
-	int r;
+	u64 ns = envelope_xts_is_synchronous(env->xts) ? envelope_xts_time(env->xts) : 0;
 
-	*min = UINT_MAX;
-	if (!envelope_xts_is_synchronous(env->xts))
-		return 0;
-	r = envelope_xts_time(env->xts, &ns);
-	if (!r && ns)
-		*min = SZ_4K * DIV_ROUND_UP_ULL(ENVELOPE_SPREAD_WORTH, ns);
-	return r;
+	return ns ? SZ_4K * DIV_ROUND_UP_ULL(ENVELOPE_SPREAD_WORTH, ns) : UINT_MAX;
 }
 
 /**
  * envelope_spread_init() - for a target
  * @env: its cipher has been found; @env->spread is to be freed by free_percpu()
  *
- * Context: may sleep. Return: 0 or -errno.
+ * Context: may sleep. Return: 0, or -ENOMEM.
  */
 int envelope_spread_init(struct envelope *env)
 {
@@ -162,7 +164,8 @@ int envelope_spread_init(struct envelope *env)
 		init_llist_head(&its->bios);
 		INIT_WORK(&its->work, take);
 	}
-	return find_min(env, &env->spread_min);
+	env->spread_min = find_min(env);
+	return 0;
 }
 
 /**
@@ -176,16 +179,12 @@ int envelope_spread_init(struct envelope *env)
 unsigned int envelope_spread_ask(struct envelope *env, int *cpus, unsigned int most)
 {
 	int here = raw_smp_processor_id(), cpu = here;
-	unsigned int n = 0, look;
+	unsigned int n = 0, look = ENVELOPE_SPREAD_LOOK;
 
-	for (look = 0; look < ENVELOPE_SPREAD_LOOK && n < most; look++) {
-		struct envelope_spread *its;
+	while (n < most && (cpu = rested_after(cpu, here, &look)) >= 0) {
+		struct envelope_spread *its = per_cpu_ptr(env->spread, cpu);
 
-		cpu = cpu_after(cpu);
-		if (cpu == here)
-			break;
-		its = per_cpu_ptr(env->spread, cpu);
-		if (is_rested(cpu) && !backlog(its)) {
+		if (!backlog(its)) {
 			atomic_inc(&its->given);
 			cpus[n++] = cpu;
 		}
@@ -210,17 +209,13 @@ static int find_taker(struct envelope *env, unsigned int size)
 {
 	int here = raw_smp_processor_id(), cpu = here, taker = -1;
 	int least = max(ENVELOPE_SPREAD_BIOS, ENVELOPE_SPREAD_BYTES / size);
-	unsigned int look;
+	unsigned int look = ENVELOPE_SPREAD_LOOK;
 
-	for (look = 0; look < ENVELOPE_SPREAD_LOOK && least; look++) {
-		struct envelope_spread *its;
+	while (least && (cpu = rested_after(cpu, here, &look)) >= 0) {
+		int its = backlog(per_cpu_ptr(env->spread, cpu));
 
-		cpu = cpu_after(cpu);
-		if (cpu == here)
-			break;
-		its = per_cpu_ptr(env->spread, cpu);
-		if (is_rested(cpu) && backlog(its) < least) {
-			least = backlog(its);
+		if (its < least) {
+			least = its;
 			taker = cpu;
 		}
 	}
@@ -234,6 +229,7 @@ static int find_taker(struct envelope *env, unsigned int size)
 static bool is_time(struct envelope_spread *mine, unsigned int size)
 {
 	struct envelope_spread *tried = READ_ONCE(mine->tried);
+	unsigned int skip;
 
 	WRITE_ONCE(mine->tried, NULL);
 	if (tried && !backlog(tried)) {
@@ -243,10 +239,10 @@ static bool is_time(struct envelope_spread *mine, unsigned int size)
 		mine->wait = 0;
 		return atomic_read(&tried->done) == mine->tried_done;
 	}
-	if (!mine->skip)
-		return true;
-	mine->skip -= min(mine->skip, size);
-	return false;
+	/* read once: an interrupt that does this too must not take it below 0 */
+	skip = READ_ONCE(mine->skip);
+	WRITE_ONCE(mine->skip, skip - min(skip, size));
+	return !skip;
 }
 
 /* Once the bio is in the list it may be done with, and its target gone but for RCU. */

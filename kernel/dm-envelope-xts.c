@@ -213,23 +213,23 @@ int envelope_xts_check(struct envelope_xts *xts)
 /**
  * envelope_xts_time() - how fast is it?
  * @xts: has had a key, whichever
- * @ns:  nanoseconds for 4096 bytes, the least of some tries
  *
- * Context: may sleep. Return: 0 or -errno.
+ * Context: may sleep.
+ * Return: nanoseconds for 4096 bytes, the least of some tries; 0 where that cannot be told.
  */
-int envelope_xts_time(struct envelope_xts *xts, u64 *ns)
+u64 envelope_xts_time(struct envelope_xts *xts)
 {
 	u8 *data = kzalloc(SZ_4K, GFP_KERNEL);
+	u64 least = U64_MAX;
 	unsigned int i;
 	int r = data ? 0 : -ENOMEM;
 
-	*ns = U64_MAX;
 	for (i = 0; !r && i < TRIES; i++) {
 		u64 begin = ktime_get_ns();
 
 		r = envelope_xts_crypt_wait(xts, true, IV, data, data, SZ_4K);
-		*ns = min(*ns, ktime_get_ns() - begin);
+		least = min(least, ktime_get_ns() - begin);
 	}
 	kfree(data);
-	return r;
+	return r ? 0 : least;
 }

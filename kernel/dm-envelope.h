@@ -185,7 +185,7 @@ int envelope_xts_crypt(struct envelope_xts *xts, struct envelope_xts_request *re
 int envelope_xts_crypt_wait(struct envelope_xts *xts, bool encrypt, u64 iv, const void *src,
 			    void *dst, unsigned int size);
 int envelope_xts_check(struct envelope_xts *xts);
-int envelope_xts_time(struct envelope_xts *xts, u64 *ns);
+u64 envelope_xts_time(struct envelope_xts *xts);
 
 /* -bounce.c */
 

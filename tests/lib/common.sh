@@ -82,3 +82,22 @@ cached() {
 	) 9>"$CACHE/.$name.lock"
 	printf '%s\n' "$CACHE/$name"
 }
+
+# at_once MOST FUNCTION WORD…: FUNCTION WORD for each, so many at the same time; 1 where one fails
+at_once() {
+	local most=$1 function=$2 word running=0 status=0
+	shift 2
+	for word in "$@"; do
+		if [ $running -eq "$most" ]; then
+			wait -n || status=1
+			running=$((running - 1))
+		fi
+		"$function" "$word" &
+		running=$((running + 1))
+	done
+	while [ $running -gt 0 ]; do
+		wait -n || status=1
+		running=$((running - 1))
+	done
+	return $status
+}
