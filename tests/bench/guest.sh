@@ -10,6 +10,7 @@ export LC_ALL=C
 MIB=256 # of each disk
 SECTORS=$((MIB * 2048))
 RUN=/sys/module/biobench/parameters/run
+LATE=/sys/module/biobench/parameters/late
 TARGETS=(linear crypt crypt-tuned envelope)
 
 # disks: ramdisks, and disks that complete in soft (1) and hard (2) interrupts

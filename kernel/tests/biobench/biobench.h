@@ -24,6 +24,18 @@ struct biobench_cell {
 	unsigned int count;
 };
 
+/**
+ * struct biobench_late - how long CPUs let others wait
+ * @irq_ns:  an interrupt, because interrupts were off
+ * @task_ns: a thread of real-time priority, because those or preemption were off
+ */
+struct biobench_late {
+	u64 irq_ns;
+	u64 task_ns;
+};
+
 int biobench_cipher(const struct biobench_cell *cell, u64 *ns);
+int biobench_late_start(u32 period);
+void biobench_late_stop(struct biobench_late *longest);
 
 #endif

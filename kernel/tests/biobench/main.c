@@ -5,6 +5,11 @@
  *
  *	echo "DEVICE read|write SIZE DEPTH JOBS COUNT" >/sys/module/biobench/parameters/run
  *	cat /sys/module/biobench/parameters/run		# nanoseconds for each request
+ *
+ * And how long it lets others wait, looked at every so many nanoseconds:
+ *
+ *	echo 20000 >/sys/module/biobench/parameters/late	# before; 0: no more
+ *	cat /sys/module/biobench/parameters/late	# after: interrupts, threads
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
@@ -213,6 +218,26 @@ static int run_bios(const struct biobench_cell *cell, u64 *ns)
 }
 
 static u64 result;
+static struct biobench_late longest;
+static unsigned int period;
+
+static int run_bios_and_look(const struct biobench_cell *cell, u64 *ns)
+{
+	int r = biobench_late_start(period);
+
+	if (!r) {
+		r = run_bios(cell, ns);
+		biobench_late_stop(&longest);
+	}
+	return r;
+}
+
+static int run_cell(const struct biobench_cell *cell, u64 *ns)
+{
+	if (!strcmp(cell->device, "cipher"))
+		return biobench_cipher(cell, ns);
+	return period ? run_bios_and_look(cell, ns) : run_bios(cell, ns);
+}
 
 static int run_set(const char *text, const struct kernel_param *param)
 {
@@ -231,7 +256,7 @@ static int run_set(const char *text, const struct kernel_param *param)
 	    !cell.depth || cell.depth > DEPTH_MAX || !cell.jobs || cell.jobs > JOBS_MAX ||
 	    !cell.count)
 		return -EINVAL;
-	r = strcmp(cell.device, "cipher") ? run_bios(&cell, &ns) : biobench_cipher(&cell, &ns);
+	r = run_cell(&cell, &ns);
 	if (!r)
 		result = div_u64(ns, cell.count * (strcmp(cell.device, "cipher") ? cell.jobs : 1));
 	return r;
@@ -249,6 +274,24 @@ static const struct kernel_param_ops run_ops = {
 
 module_param_cb(run, &run_ops, NULL, 0600);
 MODULE_PARM_DESC(run, "measure: DEVICE read|write SIZE DEPTH JOBS COUNT; then reads as ns");
+
+static int late_set(const char *text, const struct kernel_param *param)
+{
+	return kstrtouint(text, 0, &period);
+}
+
+static int late_get(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%llu %llu\n", longest.irq_ns, longest.task_ns);
+}
+
+static const struct kernel_param_ops late_ops = {
+	.set = late_set,
+	.get = late_get,
+};
+
+module_param_cb(late, &late_ops, NULL, 0600);
+MODULE_PARM_DESC(late, "look every so many ns how long others wait; then reads as ns");
 
 MODULE_DESCRIPTION("generator of bios that measures, for benchmarks");
 MODULE_LICENSE("GPL");
