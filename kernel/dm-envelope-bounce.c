@@ -14,14 +14,17 @@
  * that were submitted and will come back, so that the one holder of the lock always gets
  * the rest; nobody waits while holding some.
  *
- * All devices together use at most ENVELOPE_BOUNCE_PERCENT of memory, reserves and what
- * is kept included, unless the reserves alone are more.
+ * All devices together use at most bounce_max_kib, ENVELOPE_BOUNCE_PERCENT of memory where
+ * nobody sets it, reserves and what is kept included, unless the reserves alone are more.
+ * One device is given no more than it leaves: one alone half, two a third each, so that
+ * there always is some for the next (dynamic thresholds: Choudhury and Hahne, IEEE/ACM
+ * Transactions on Networking 6(2), 1998).
  */
 #include <linux/bvec.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/percpu.h>
-#include <linux/percpu_counter.h>
 
 #include "compat/shrinker.h"
 #include "dm-envelope.h"
@@ -32,6 +35,8 @@
 /* kept for each CPU, at most: 256 KiB in pages, 1 MiB in blocks */
 #define ENVELOPE_KEPT		64
 #define ENVELOPE_KEPT_BLOCKS	16
+/* of a device's pages in use, so many are counted by a CPU alone, at most */
+#define ENVELOPE_BOUNCE_BATCH	32
 
 /**
  * struct stack - pages of one order, the last one given back on top
@@ -62,9 +67,27 @@ static DEFINE_PER_CPU(struct kept, kept) = {
 	.blocks = { .max = ENVELOPE_KEPT_BLOCKS, .order = ENVELOPE_BLOCK_ORDER },
 };
 
-static struct percpu_counter pages_in_use;
-static s64 pages_allowed;
+static unsigned long bounce_max_kib = ULONG_MAX;
+module_param(bounce_max_kib, ulong, 0644);
+MODULE_PARM_DESC(bounce_max_kib, "KiB for the ciphertext of writes, of all devices, beyond a reserve for each");
+
+static struct percpu_counter pages_had;	/* by writes, reserves, and what is kept */
+static atomic_long_t pages_used;	/* by writes, but for what their CPUs still count */
 static struct shrinker *shrinker;
+
+static int bounce_kib_get(char *buffer, const struct kernel_param *param)
+{
+	s64 pages = 0;
+
+	/* the module may not be initialized yet, or not any more */
+	if (percpu_counter_initialized(&pages_had))
+		pages = percpu_counter_sum_positive(&pages_had);
+	return sysfs_emit(buffer, "%llu\n", (u64)pages << (PAGE_SHIFT - 10));
+}
+
+static const struct kernel_param_ops bounce_kib_ops = { .get = bounce_kib_get };
+module_param_cb(bounce_kib, &bounce_kib_ops, NULL, 0444);
+MODULE_PARM_DESC(bounce_kib, "KiB that they have now, with what is kept for the next writes");
 
 static struct stack *stack_of(struct kept *mine, unsigned int order)
 {
@@ -103,30 +126,53 @@ static bool keep(struct page *page, unsigned int order)
 static void give_back(struct page *page, unsigned int order)
 {
 	__free_pages(page, order);
-	percpu_counter_sub(&pages_in_use, 1 << order);
+	percpu_counter_sub(&pages_had, 1 << order);
 }
 
-/*
- * mempool_alloc() adds __GFP_NORETRY to what it asks for, and falls back on the
- * reserve; mempool_init(), which fills the reserve, does not.
- */
+static s64 most_pages(void)
+{
+	return READ_ONCE(bounce_max_kib) >> (PAGE_SHIFT - 10);
+}
+
+/* But for ENVELOPE_BOUNCE_BATCH pages of each device and CPU */
+static bool has_share(const struct envelope_bounce *bounce)
+{
+	return atomic_long_read(&bounce->used) + atomic_long_read(&pages_used) < most_pages();
+}
+
+/* As a percpu_counter does it, but both at once */
+static void count_used(struct envelope_bounce *bounce, int pages)
+{
+	int mine = this_cpu_add_return(bounce->stats->bounce, pages);
+
+	if (likely(abs(mine) < ENVELOPE_BOUNCE_BATCH))
+		return;
+	this_cpu_sub(bounce->stats->bounce, mine);
+	atomic_long_add(mine, &bounce->used);
+	atomic_long_add(mine, &pages_used);
+}
+
 static struct page *get_pages(gfp_t gfp, unsigned int order)
 {
 	struct page *page = take_kept(order);
 
 	if (likely(page))
 		return page;
-	if ((gfp & __GFP_NORETRY) && percpu_counter_compare(&pages_in_use, pages_allowed) >= 0)
+	if ((gfp & __GFP_NORETRY) && percpu_counter_compare(&pages_had, most_pages()) >= 0)
 		return NULL;
 	page = alloc_pages(gfp | (order ? __GFP_COMP : 0), order);
 	if (page)
-		percpu_counter_add(&pages_in_use, 1 << order);
+		percpu_counter_add(&pages_had, 1 << order);
 	return page;
 }
 
-static void *get_one_page(gfp_t gfp, void *unused)
+/*
+ * For the reserve: mempool_alloc() adds __GFP_NORETRY to what it asks for, and falls back
+ * on what is in it; mempool_init(), which fills it, does not.
+ */
+static void *get_one_page(gfp_t gfp, void *bounce)
 {
-	return get_pages(gfp, 0);
+	return (gfp & __GFP_NORETRY) && !has_share(bounce) ? NULL : get_pages(gfp, 0);
 }
 
 static void put_one_page(void *page, void *unused)
@@ -145,8 +191,10 @@ static void put_one_page(void *page, void *unused)
 int envelope_bounce_init(struct envelope_bounce *bounce, struct envelope_stats __percpu *stats)
 {
 	bounce->stats = stats;
+	atomic_long_set(&bounce->used, 0);
 	mutex_init(&bounce->lock);
-	return mempool_init(&bounce->pages, ENVELOPE_BOUNCE_FEW, get_one_page, put_one_page, NULL);
+	return mempool_init(&bounce->pages, ENVELOPE_BOUNCE_FEW, get_one_page, put_one_page,
+			    bounce);
 }
 
 /**
@@ -156,11 +204,35 @@ int envelope_bounce_init(struct envelope_bounce *bounce, struct envelope_stats _
 void envelope_bounce_exit(struct envelope_bounce *bounce)
 {
 	mempool_exit(&bounce->pages);
+	/* the rest of what was counted of it */
+	atomic_long_sub(atomic_long_read(&bounce->used), &pages_used);
 	mutex_destroy(&bounce->lock);
+}
+
+/**
+ * envelope_bounce_used() - what writes under way have
+ * @bounce: the device's
+ *
+ * Return: bytes.
+ */
+u64 envelope_bounce_used(const struct envelope_bounce *bounce)
+{
+	long pages = atomic_long_read(&bounce->used);
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		pages += READ_ONCE(per_cpu_ptr(bounce->stats, cpu)->bounce);
+	return (u64)max(pages, 0L) << PAGE_SHIFT;
+}
+
+static bool has_few(const struct envelope_segments *segments)
+{
+	return segments->vecs == segments->few;
 }
 
 static void add_segment(struct envelope_segments *segments, struct page *page, unsigned int size)
 {
+	segments->pages += 1 << compound_order(page);
 	bvec_set_page(&segments->vecs[segments->count++], page, size, 0);
 }
 
@@ -170,6 +242,7 @@ static void init_segments(struct envelope_segments *segments)
 {
 	segments->vecs = segments->few;
 	segments->count = 0;
+	segments->pages = 0;
 }
 
 /* More segments than a few take a page of their own. */
@@ -184,7 +257,26 @@ static bool make_room(struct envelope_segments *segments, unsigned int count)
 	if (!page)
 		return false;
 	segments->vecs = page_address(page);
+	segments->pages = 1;
 	return true;
+}
+
+/* The reserve is filled first. */
+static void put_segments(struct envelope_bounce *bounce, struct envelope_segments *segments)
+{
+	unsigned int i;
+
+	for (i = 0; i < segments->count; i++) {
+		struct page *page = segments->vecs[i].bv_page;
+		unsigned int order = compound_order(page);
+
+		if (!order)
+			mempool_free(page, &bounce->pages);
+		else if (!keep(page, order))
+			give_back(page, order);
+	}
+	if (!has_few(segments))
+		mempool_free(virt_to_page(segments->vecs), &bounce->pages);
 }
 
 /* All of @size bytes or nothing, without waiting */
@@ -203,7 +295,7 @@ static bool fill_at_once(struct envelope_bounce *bounce, struct envelope_segment
 		size -= length;
 	}
 	if (unlikely(!good))
-		envelope_bounce_free(bounce, segments);
+		put_segments(bounce, segments);
 	return good;
 }
 
@@ -223,6 +315,25 @@ static unsigned int fill_from_reserve(struct envelope_bounce *bounce,
 	return size;
 }
 
+static unsigned int fill(struct envelope_bounce *bounce, struct envelope_segments *segments,
+			 unsigned int size, bool may_wait)
+{
+	bool is_small = size <= ENVELOPE_BOUNCE_FEW * PAGE_SIZE;
+	bool at_once = has_share(bounce);
+
+	if (at_once && !is_small && fill_at_once(bounce, segments, size, ENVELOPE_BLOCK_ORDER))
+		return size;
+	if (likely(at_once && fill_at_once(bounce, segments, size, 0))) {
+		if (!is_small)
+			this_cpu_inc(bounce->stats->scattered);
+		return size;
+	}
+	if (!may_wait)
+		return 0;
+	this_cpu_inc(bounce->stats->reserved);
+	return fill_from_reserve(bounce, segments, size);
+}
+
 /**
  * envelope_bounce_alloc() - memory for a write, or for its beginning
  * @bounce:   the device's reserve
@@ -236,19 +347,10 @@ unsigned int envelope_bounce_alloc(struct envelope_bounce *bounce,
 				   struct envelope_segments *segments, unsigned int size,
 				   bool may_wait)
 {
-	bool is_small = size <= ENVELOPE_BOUNCE_FEW * PAGE_SIZE;
-
-	if (!is_small && fill_at_once(bounce, segments, size, ENVELOPE_BLOCK_ORDER))
-		return size;
-	if (likely(fill_at_once(bounce, segments, size, 0))) {
-		if (!is_small)
-			this_cpu_inc(bounce->stats->scattered);
-		return size;
-	}
-	if (!may_wait)
-		return 0;
-	this_cpu_inc(bounce->stats->reserved);
-	return fill_from_reserve(bounce, segments, size);
+	size = fill(bounce, segments, size, may_wait);
+	if (likely(size))
+		count_used(bounce, segments->pages);
+	return size;
 }
 
 /**
@@ -258,19 +360,8 @@ unsigned int envelope_bounce_alloc(struct envelope_bounce *bounce,
  */
 void envelope_bounce_free(struct envelope_bounce *bounce, struct envelope_segments *segments)
 {
-	unsigned int i;
-
-	for (i = 0; i < segments->count; i++) {
-		struct page *page = segments->vecs[i].bv_page;
-		unsigned int order = compound_order(page);
-
-		if (!order)
-			mempool_free(page, &bounce->pages);
-		else if (!keep(page, order))
-			give_back(page, order);
-	}
-	if (segments->vecs != segments->few)
-		mempool_free(virt_to_page(segments->vecs), &bounce->pages);
+	count_used(bounce, -segments->pages);
+	put_segments(bounce, segments);
 }
 
 /**
@@ -322,6 +413,14 @@ static unsigned long scan_kept(struct shrinker *self, struct shrink_control *sc)
 	return before == SHRINK_EMPTY ? SHRINK_STOP : before;
 }
 
+/* While nobody reads it */
+static void destroy_counter(void)
+{
+	kernel_param_lock(THIS_MODULE);
+	percpu_counter_destroy(&pages_had);
+	kernel_param_unlock(THIS_MODULE);
+}
+
 /**
  * envelope_bounce_module_init() - set the bound on all devices' memory
  *
@@ -329,18 +428,19 @@ static unsigned long scan_kept(struct shrinker *self, struct shrink_control *sc)
  */
 int envelope_bounce_module_init(void)
 {
+	unsigned long pages = totalram_pages() * ENVELOPE_BOUNCE_PERCENT / 100;
 	int r;
 
-	pages_allowed = totalram_pages() * ENVELOPE_BOUNCE_PERCENT / 100;
-	r = percpu_counter_init(&pages_in_use, 0, GFP_KERNEL);
+	if (bounce_max_kib == ULONG_MAX)
+		bounce_max_kib = pages << (PAGE_SHIFT - 10);
+	r = percpu_counter_init(&pages_had, 0, GFP_KERNEL);
 	if (r)
 		return r;
 	shrinker = envelope_shrinker_register("dm-envelope-bounce", count_kept, scan_kept);
-	if (!shrinker) {
-		percpu_counter_destroy(&pages_in_use);
-		return -ENOMEM;
-	}
-	return 0;
+	if (shrinker)
+		return 0;
+	destroy_counter();
+	return -ENOMEM;
 }
 
 /** envelope_bounce_module_exit() - undo envelope_bounce_module_init() */
@@ -355,6 +455,6 @@ void envelope_bounce_module_exit(void)
 		empty_stack(&its->pages);
 		empty_stack(&its->blocks);
 	}
-	WARN_ON(percpu_counter_sum(&pages_in_use));
-	percpu_counter_destroy(&pages_in_use);
+	WARN_ON(percpu_counter_sum(&pages_had));
+	destroy_counter();
 }

@@ -171,7 +171,7 @@ static unsigned int lease_left(const struct envelope *env)
 	return gone < env->table.lease ? env->table.lease - gone : 0;
 }
 
-static void status_info(const struct envelope *env, char *result, unsigned int maxlen)
+static void status_info(struct envelope *env, char *result, unsigned int maxlen)
 {
 	struct envelope_stats stats = sum_stats(env);
 	unsigned int sz = 0;
@@ -187,6 +187,7 @@ static void status_info(const struct envelope *env, char *result, unsigned int m
 	       stats.discards, stats.errors);
 	DMEMIT(" deferred:%llu helped:%llu scattered:%llu reserved:%llu given:%llu",
 	       stats.deferred, stats.helped, stats.scattered, stats.reserved, stats.given);
+	DMEMIT(" bounce:%llu", envelope_bounce_used(&env->bounce) >> 10);
 }
 
 static unsigned int count_options(const struct envelope_table *table)

@@ -9,6 +9,7 @@
  *   -key.c     from a key string to a keyed cipher, and back to none
  *   -xts*.c    the cipher back ends: one sector at a time
  *   -convert.c the sectors of a bio, by one CPU or several
+ *   -spread.c  which CPU is given work
  *   -io.c      bios: what is converted when, and in which context
  *   -bounce.c  memory for the ciphertext of writes
  */
@@ -113,6 +114,7 @@ static inline u64 envelope_iv(const struct envelope_table *table, u64 sector)
  * @scattered: writes that got pages where they wanted blocks
  * @reserved: writes that drew on the reserve
  * @given: bios that another CPU was given
+ * @bounce: pages that writes have, see struct envelope_bounce
  */
 struct envelope_stats {
 	u64 reads;
@@ -124,6 +126,7 @@ struct envelope_stats {
 	u64 scattered;
 	u64 reserved;
 	u64 given;
+	int bounce;
 };
 
 /* -xts.c */
@@ -193,11 +196,13 @@ u64 envelope_xts_time(struct envelope_xts *xts);
  * struct envelope_bounce - what a device keeps back for the ciphertext of its writes
  * @pages: enough for the smallest piece of a write
  * @lock:  held by the one writer that draws on them
+ * @used:  pages that its writes have, but for what CPUs still count in @stats
  * @stats: where it counts
  */
 struct envelope_bounce {
 	mempool_t pages;
 	struct mutex lock;	/* see above */
+	atomic_long_t used;
 	struct envelope_stats __percpu *stats;
 };
 
@@ -207,11 +212,13 @@ struct envelope_bounce {
  * struct envelope_segments - the ciphertext of one write
  * @vecs:  the segments: @few, or a page of them
  * @count: how many
+ * @pages: of all of them, and of @vecs
  * @few:   for those of a small write
  */
 struct envelope_segments {
 	struct bio_vec *vecs;
 	unsigned int count;
+	int pages;
 	struct bio_vec few[ENVELOPE_BOUNCE_FEW];
 };
 
@@ -224,6 +231,7 @@ unsigned int envelope_bounce_alloc(struct envelope_bounce *bounce,
 				   struct envelope_segments *segments, unsigned int size,
 				   bool may_wait);
 void envelope_bounce_free(struct envelope_bounce *bounce, struct envelope_segments *segments);
+u64 envelope_bounce_used(const struct envelope_bounce *bounce);
 void envelope_bounce_wipe(struct envelope_segments *segments);
 int envelope_bounce_module_init(void);
 void envelope_bounce_module_exit(void);

@@ -35,7 +35,7 @@ static void draw_on_reserve(struct kunit *test, struct envelope_bounce *bounce,
 static void reserve_refilled(struct kunit *test)
 {
 	struct envelope_stats __percpu *stats = alloc_percpu(struct envelope_stats);
-	struct envelope_segments segments;
+	struct envelope_segments segments = {};
 	struct envelope_bounce bounce;
 
 	KUNIT_ASSERT_NOT_NULL(test, stats);
