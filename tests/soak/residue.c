@@ -3,6 +3,7 @@
  * residue key DESCRIPTION: add a logon key of 64 bytes to the session keyring
  * residue write|read DEVICE COUNT: so many sectors of marked text, past the page cache
  * residue read-scattered DEVICE COUNT: the same, each sector to two places
+ * residue write-in-vain DEVICE COUNT: each sector from two places; each write is to fail
  * residue search: what is in the memory of the machine: of the text, of the key, of the round keys
  *	that AES makes of it for either direction; so many words of each. As the last of the
  *	arguments of another, right after it: nothing else gets the memory before.
@@ -141,22 +142,40 @@ static void read_text(const char *path, unsigned int count)
 	explicit_bzero(memory, SECTOR);
 }
 
+/* What is done with two pages, from PIECE bytes after their beginning on */
+typedef void act_on_pages_t(uint8_t *pages, int fd, unsigned int count);
+
 /*
  * Across two pages that are no neighbours: each sector is put together in a third. Where
  * they are neighbours one way round, they are not the other way.
  */
-static void read_scattered(const char *path, unsigned int count)
+static void act_scattered(act_on_pages_t *act, const char *path, unsigned int count)
 {
 	uint8_t *pages = locked(2 * SECTOR), *others = locked(2 * SECTOR);
 	int fd = open_device(path);
 
-	read_to((uint64_t *)(pages + PIECE), fd, count);
+	act(pages, fd, count);
 	for (int i = 0; i < 2; i++)
 		if (mremap(pages + i * SECTOR, SECTOR, SECTOR, MREMAP_MAYMOVE | MREMAP_FIXED,
 			   others + !i * SECTOR) == MAP_FAILED)
 			fail("mremap");
-	read_to((uint64_t *)(others + PIECE), fd, count);
+	act(others, fd, count);
 	explicit_bzero(others, 2 * SECTOR);
+}
+
+static void read_scattered(uint8_t *pages, int fd, unsigned int count)
+{
+	read_to((uint64_t *)(pages + PIECE), fd, count);
+}
+
+static void write_in_vain(uint8_t *pages, int fd, unsigned int count)
+{
+	mark((uint64_t *)(pages + PIECE));
+	for (unsigned int i = 0; i < count; i++) {
+		errno = 0;
+		if (pwrite(fd, pages + PIECE, SECTOR, (off_t)i * SECTOR) != -1 || errno != EIO)
+			fail("a write that was to fail");
+	}
 }
 
 /*
@@ -336,7 +355,9 @@ static bool act(int argc, char **argv)
 	else if (argc == 3 && !strcmp(what, "read"))
 		read_text(argv[1], atoi(argv[2]));
 	else if (argc == 3 && !strcmp(what, "read-scattered"))
-		read_scattered(argv[1], atoi(argv[2]));
+		act_scattered(read_scattered, argv[1], atoi(argv[2]));
+	else if (argc == 3 && !strcmp(what, "write-in-vain"))
+		act_scattered(write_in_vain, argv[1], atoi(argv[2]));
 	else
 		return !argc;
 	return true;
@@ -348,7 +369,8 @@ int main(int argc, char **argv)
 	struct wanted *wanted = searches ? prepare_search() : NULL;
 
 	if (argc < 2 || !act(argc - 1 - searches, argv + 1)) {
-		fprintf(stderr, "usage: residue key|write|read|read-scattered … [search]\n");
+		fprintf(stderr,
+			"usage: residue key|write|read|read-scattered|write-in-vain … [search]\n");
 		return 2;
 	}
 	if (searches)

@@ -36,6 +36,18 @@ dmsetup remove env
 ok "without device and key: none of the key" poll 20 none key
 ok "… nor of what AES makes of it" poll 20 none round-keys
 
+# Text is where a write is to go before it is encrypted, and stays there when that fails
+key test:other 64 other
+echo 1 >/sys/module/cryptomgr/parameters/notests
+ok "a cipher that will fail" modprobe badcrypto works=1
+ok "a device with it" dmsetup create env --table \
+	"0 131072 envelope aes-xts-plain64 :64:logon:test:other 0 /dev/vdb 0 1 sector_size:4096"
+like "…" "$(dmsetup status env)" "*cipher:xts-aes-badcrypto *"
+echo 5 >/sys/module/badcrypto/parameters/error
+is "of text that cannot be encrypted none is left" "$(count text write-in-vain /dev/mapper/env 64)" 0
+dmsetup remove env
+modprobe -r badcrypto
+
 # What the search does find
 ok "the key again" residue key test:residue
 dmsetup create env --table "0 131072 envelope aes-xts-plain64 :64:logon:test:residue 0 /dev/vdb 0 1 sector_size:4096"
