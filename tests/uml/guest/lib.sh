@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=dash
+# shellcheck shell=dash disable=SC2034 # what it sets is for them
 # Sourced by the scripts of the guest.
 
 # point NAME COMMAND…: a test point, with what the command printed where it fails. The
@@ -30,4 +30,34 @@ refused() {
 
 uptime_s() {
 	cut -d. -f1 /proc/uptime
+}
+
+DISK=/dev/ram0
+IRQ_DISK=/dev/nullb0	# completes in a timer's interrupt
+FAULTS=/sys/kernel/debug
+
+# The keys t:right, t:right2, which is the same, and t:wrong; HMAC-SHA-256(RIGHT, "dm-envelope key
+# check v1"), 8 bytes
+RIGHT='smoke test key, 64 bytes of it, known to all and good for none..'
+WRONG='another key of 64 bytes, of another volume: it must be refused..'
+CHECK=key_check:1d7356ef71da54d4
+add_keys() {
+	printf %s "$RIGHT" | keyctl padd logon t:right @us
+	printf %s "$RIGHT" | keyctl padd logon t:right2 @us
+	printf %s "$WRONG" | keyctl padd logon t:wrong @us
+}
+
+dm() {
+	dmsetup --noudevsync --noudevrules "$@"
+}
+
+# fail ATTRIBUTE=VALUE… for what fails slab and page allocations
+fail() {
+	local each kind
+	for each in "$@"; do
+		for kind in failslab fail_page_alloc; do
+			[ ! -e "$FAULTS/$kind/${each%=*}" ] ||
+				echo "${each#*=}" >"$FAULTS/$kind/${each%=*}"
+		done
+	done
 }

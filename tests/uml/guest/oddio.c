@@ -3,7 +3,6 @@
  * usage: oddio DEVICE: direct I/O from and to buffers that begin anywhere on a page, so that
  * the sectors of a bio lie across its segments. What is read must be what was written.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
