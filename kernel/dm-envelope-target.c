@@ -30,6 +30,7 @@ static void envelope_free(struct envelope *env)
 	if (env->dev)
 		dm_put_device(env->ti, env->dev);
 	envelope_keyspec_free(&env->table.key);
+	mutex_destroy(&env->lock);
 	kfree(env);
 }
 
@@ -121,6 +122,7 @@ static int envelope_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		return -ENOMEM;
 	}
 	env->ti = ti;
+	mutex_init(&env->lock);
 	r = envelope_table_parse(&env->table, argc, argv, &ti->error);
 	if (!r)
 		r = open_device(env, &ti->error);
@@ -241,17 +243,21 @@ static void status_ima(const struct envelope *env, char *result, unsigned int ma
 static void envelope_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
 			    char *result, unsigned int maxlen)
 {
+	struct envelope *env = ti->private;
+
+	mutex_lock(&env->lock);
 	switch (type) {
 	case STATUSTYPE_INFO:
-		status_info(ti->private, result, maxlen);
+		status_info(env, result, maxlen);
 		break;
 	case STATUSTYPE_TABLE:
-		status_table(ti->private, result, maxlen);
+		status_table(env, result, maxlen);
 		break;
 	case STATUSTYPE_IMA:
-		status_ima(ti->private, result, maxlen);
+		status_ima(env, result, maxlen);
 		break;
 	}
+	mutex_unlock(&env->lock);
 }
 
 static int message_key_set(struct envelope *env, const char *text)
@@ -309,13 +315,10 @@ static int message_on_key_loss(struct envelope *env, const char *policy)
 
 /*
  * Messages: key set :<bytes>:<type>:<description>, key wipe (while suspended),
- * lease renew, on_key_loss error|queue. device-mapper lets one in at a time.
+ * lease renew, on_key_loss error|queue.
  */
-static int envelope_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
-			    unsigned int maxlen)
+static int handle_message(struct envelope *env, unsigned int argc, char **argv)
 {
-	struct envelope *env = ti->private;
-
 	if (argc >= 2 && !strcasecmp(argv[0], "key"))
 		return message_key(env, argc, argv);
 	if (argc == 2 && !strcasecmp(argv[0], "lease") && !strcasecmp(argv[1], "renew")) {
@@ -328,30 +331,45 @@ static int envelope_message(struct dm_target *ti, unsigned int argc, char **argv
 	return -EINVAL;
 }
 
+/* device-mapper lets in as many at a time as there are, and who asks for the status besides */
+static int envelope_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+			    unsigned int maxlen)
+{
+	struct envelope *env = ti->private;
+	int r;
+
+	mutex_lock(&env->lock);
+	r = handle_message(env, argc, argv);
+	mutex_unlock(&env->lock);
+	return r;
+}
+
 static void envelope_postsuspend(struct dm_target *ti)
 {
 	struct envelope *env = ti->private;
 
+	mutex_lock(&env->lock);
 	env->suspended = true;
+	mutex_unlock(&env->lock);
 }
 
+/* No key is changed or wiped from here on, and not from when bios come: it could be too late */
 static int envelope_preresume(struct dm_target *ti)
 {
 	struct envelope *env = ti->private;
+	bool has_key;
 
-	if (env->state != ENVELOPE_ACTIVE) {
+	mutex_lock(&env->lock);
+	has_key = env->state == ENVELOPE_ACTIVE;
+	if (has_key)
+		env->suspended = false;
+	mutex_unlock(&env->lock);
+	if (!has_key) {
 		DMERR("%s: not resumed: it has no key; give it one with key set",
 		      dm_table_device_name(ti->table));
 		return -EAGAIN;
 	}
 	return 0;
-}
-
-static void envelope_resume(struct dm_target *ti)
-{
-	struct envelope *env = ti->private;
-
-	env->suspended = false;
 }
 
 static int envelope_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn,
@@ -385,7 +403,6 @@ static struct target_type envelope_target = {
 	.message = envelope_message,
 	.postsuspend = envelope_postsuspend,
 	.preresume = envelope_preresume,
-	.resume = envelope_resume,
 	.iterate_devices = envelope_iterate_devices,
 	.io_hints = envelope_io_hints,
 };

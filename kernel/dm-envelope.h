@@ -328,6 +328,7 @@ enum envelope_state {
 
 /**
  * struct envelope - one target
+ * @lock:           held by messages and by who asks for the status: for what they change
  * @ti:             what device-mapper knows of it
  * @dev:            the device below
  * @table:          its table line; @table.key changes with `key set`
@@ -339,7 +340,7 @@ enum envelope_state {
  * @reason:         why it is fenced
  * @since:          of @state, in seconds of boot time
  * @leased:         when the lease was last renewed, in seconds of boot time
- * @suspended:      between postsuspend and resume
+ * @suspended:      between postsuspend and preresume
  * @bounce:         memory for writes
  * @scratch:        pages for sectors that lie scattered in a read bio
  * @workqueue:      for what cannot be converted where it completes
@@ -348,6 +349,7 @@ enum envelope_state {
  * @stats:          per CPU
  */
 struct envelope {
+	struct mutex lock;	/* see above */
 	struct dm_target *ti;
 	struct dm_dev *dev;
 	struct envelope_table table;
