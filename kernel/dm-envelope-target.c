@@ -153,15 +153,15 @@ static struct envelope_stats sum_stats(const struct envelope *env)
 	for_each_possible_cpu(cpu) {
 		const struct envelope_stats *one = per_cpu_ptr(env->stats, cpu);
 
-		sum.reads += one->reads;
-		sum.writes += one->writes;
-		sum.discards += one->discards;
-		sum.errors += one->errors;
-		sum.deferred += one->deferred;
-		sum.helped += one->helped;
-		sum.scattered += one->scattered;
-		sum.reserved += one->reserved;
-		sum.given += one->given;
+		sum.reads += READ_ONCE(one->reads);
+		sum.writes += READ_ONCE(one->writes);
+		sum.discards += READ_ONCE(one->discards);
+		sum.errors += READ_ONCE(one->errors);
+		sum.deferred += READ_ONCE(one->deferred);
+		sum.helped += READ_ONCE(one->helped);
+		sum.scattered += READ_ONCE(one->scattered);
+		sum.reserved += READ_ONCE(one->reserved);
+		sum.given += READ_ONCE(one->given);
 	}
 	return sum;
 }
