@@ -33,7 +33,7 @@
 #define DEPTH	   16	     /* requests at once */
 #define LONGEST	   (1 << 20) /* bytes of one */
 #define PIECES	   8	     /* of memory for one */
-#define PATIENCE_S 60	     /* until what failed works, or who is gone comes back */
+#define PATIENCE_S 120	     /* until what failed works, or who is gone comes back */
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
@@ -401,7 +401,7 @@ static void one_step(void)
 		      { 1, 16 * PAGE }, { 4, 64 * PAGE }, { 1, LONGEST },  { DEPTH, 16 * PAGE } };
 	size_t load = below(sizeof(loads) / sizeof(*loads));
 
-	if (!below(24)) {
+	if (!below(8)) {
 		close(device);
 		open_device();
 	}

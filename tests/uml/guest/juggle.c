@@ -3,7 +3,7 @@
  * usage: juggle NAME MAJOR:MINOR DISK FIRST SECTOR_SIZE SECONDS [ACTION…]
  *
  * Make the device NAME, of SECTORS from FIRST on of DISK; then do with it, while others read and
- * write, one ACTION after another: for SECONDS, and each once at least. Between two of them the
+ * write, one ACTION after another: for SECONDS, and each once at least. Before each but meddle the
  * device must have been asked for some more reads and writes, or else it hangs.
  *
  * What its tables have counted is added to COUNTS, which has their statuses.
@@ -21,8 +21,9 @@
 
 #define COUNTS	   "/tmp/counts"
 #define SECTORS	   65536
-#define BIOS	   8  /* between two actions, at least */
-#define PATIENCE_S 60 /* for these */
+#define BIOS	   8   /* between two actions, at least */
+#define PATIENCE_S 120 /* for these */
+#define AGAIN	   8   /* what is soon done */
 #define KEY	   "key set :64:logon:t:"
 #define CHECK	   "key_check:1d7356ef71da54d4" /* see lib.sh */
 
@@ -223,9 +224,12 @@ static void swap(void)
 
 static void change_key(void)
 {
+	unsigned int i;
+
 	suspend(true, false);
 	must(!send_message(KEY "wrong"), "a wrong key is taken");
-	must(send_message(KEY "right2"), "key set");
+	for (i = 0; i < AGAIN; i++)
+		must(send_message(i % 2 ? KEY "right" : KEY "right2"), "key set");
 	resume();
 }
 
@@ -241,16 +245,16 @@ static void wipe_key(void)
 static void meddle(void)
 {
 	char text[512];
+	unsigned int i;
 
 	dm_log_with_errno_init(quiet);
-	ask(DM_DEVICE_STATUS, text, sizeof(text));
-	send_message("lease renew");
-	send_message(KEY "right2");
-	ask(DM_DEVICE_TABLE, text, sizeof(text));
-	send_message("on_key_loss queue");
-	send_message(KEY "right");
-	ask(DM_DEVICE_TABLE, text, sizeof(text));
-	send_message("on_key_loss error");
+	for (i = 0; i < AGAIN; i++) {
+		ask(DM_DEVICE_STATUS, text, sizeof(text));
+		send_message(KEY "right2");
+		ask(DM_DEVICE_TABLE, text, sizeof(text));
+		send_message("lease renew");
+		send_message(i % 2 ? "on_key_loss error" : "on_key_loss queue");
+	}
 }
 
 static bool exists(void)
@@ -350,8 +354,11 @@ int main(int argc, char **argv)
 	if (!exists())
 		create();
 	for (; argc > 7 && (now() < end || done < (unsigned int)argc - 7); done++) {
-		wait_until_busy();
-		act(argv[7 + done % (unsigned int)(argc - 7)]);
+		const char *action = argv[7 + done % (unsigned int)(argc - 7)];
+
+		if (strcmp(action, "meddle"))
+			wait_until_busy();
+		act(action);
 	}
 	printf("juggle: %s: %llu times\n", name, done);
 	return EXIT_SUCCESS;

@@ -33,7 +33,9 @@ uptime_s() {
 }
 
 DISK=/dev/ram0
-IRQ_DISK=/dev/nullb0	# completes in a timer's interrupt
+IRQ_DISK=/dev/nullb0	# completes in a soft interrupt
+HARD_DISK=/dev/vda	# in a hard one, where the machine has such a disk
+[ -b $HARD_DISK ] || HARD_DISK=$IRQ_DISK
 FAULTS=/sys/kernel/debug
 
 # The keys t:right, t:right2, which is the same, and t:wrong; HMAC-SHA-256(RIGHT, "dm-envelope key
