@@ -93,10 +93,17 @@ static int open_device(struct envelope *env, char **error)
 		return -EINVAL;
 	}
 	r = dm_get_device(ti, env->table.device, dm_table_get_mode(ti->table), &env->dev);
-	if (r)
-		*error = "The device below cannot be opened";
 	env->table.device = NULL;
-	return r;
+	if (r) {
+		*error = "The device below cannot be opened";
+		return r;
+	}
+	/* zones tell where to write next, and the target would not keep the order */
+	if (bdev_is_zoned(env->dev->bdev)) {
+		*error = "The device below is zoned: it cannot be written in any order";
+		return -EOPNOTSUPP;
+	}
+	return 0;
 }
 
 static void set_up_target(struct envelope *env)
