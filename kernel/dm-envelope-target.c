@@ -387,6 +387,17 @@ static int envelope_iterate_devices(struct dm_target *ti, iterate_devices_callou
 	return fn(ti, env->dev, env->table.start, ti->len, data);
 }
 
+/* A sector is discarded as a whole, in one piece */
+static void limit_discards(struct queue_limits *limits, unsigned int size)
+{
+	unsigned int sectors = size >> SECTOR_SHIFT;
+
+	limits->max_hw_discard_sectors = round_down(limits->max_hw_discard_sectors, sectors);
+	limits->max_discard_sectors = round_down(limits->max_discard_sectors, sectors);
+	if (limits->discard_granularity)
+		limits->discard_granularity = max(limits->discard_granularity, size);
+}
+
 static void envelope_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct envelope *env = ti->private;
@@ -395,6 +406,7 @@ static void envelope_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	limits->logical_block_size = max_t(unsigned int, limits->logical_block_size, size);
 	limits->physical_block_size = max_t(unsigned int, limits->physical_block_size, size);
 	limits->io_min = max_t(unsigned int, limits->io_min, size);
+	limit_discards(limits, size);
 }
 
 static struct target_type envelope_target = {
