@@ -112,7 +112,6 @@ static void set_up_target(struct envelope *env)
 
 	ti->per_io_data_size = envelope_convert_size(env);
 	ti->num_flush_bios = 1;
-	ti->flush_supported = true;
 	ti->num_discard_bios = env->table.allow_discards ? 1 : 0;
 	ti->limit_swap_bios = true;
 	ti->accounts_remapped_io = true;

@@ -57,6 +57,9 @@ wanted() {
 		# Zeros below are none above, nor is one sector twice the same
 		for name in "write_zeroes_max_bytes", "write_same_max_bytes", "zone_append_max_bytes":
 		    say("queue/" + name, 0)
+		# What was written is lost where the disk loses it, and nowhere else
+		say("queue/write_cache", of("queue/write_cache"))
+		say("queue/fua", number("fua"))
 	PY
 }
 
