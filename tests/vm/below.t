@@ -49,8 +49,10 @@ count() {
 # counted N: as many errors as the last test had
 COUNTED=0
 counted() {
-	is "… and each is counted, once: $1" "$(($(count errors) - COUNTED))" "$1"
-	COUNTED=$(count errors)
+	local errors
+	errors=$(count errors)
+	is "… and each is counted, once: $1" "$((errors - COUNTED))" "$1"
+	COUNTED=$errors
 }
 
 # under_way N: so many requests are
