@@ -81,7 +81,7 @@ is "its sectors" "$(blockdev --getss /dev/mapper/data)" 4096
 is "its DM UUID" "$(dmsetup info -c --noheadings -o uuid data)" "CRYPT-ENVELOPE-${UUID//-/}-data"
 is "lsblk calls it crypt" "$(lsblk -nro TYPE /dev/mapper/data)" crypt
 like "the table names the key in the keyring" "$(dmsetup table data)" \
-	"* envelope aes-xts-plain64 :64:logon:envelope:$UUID:data:* sector_size:4096 key_check:* lease:3600*"
+	"* envelope aes-xts-plain64 :64:logon:envelope:$UUID:data:* sector_size:4096 key_check:*"
 not_ok "the key is in no keyring of ours" keyctl search @s logon "envelope:$UUID:data:1"
 ID=$((0x$(sed -n "s/^\([0-9a-f]*\) .* envelope:$UUID:data:1: .*/\1/p" /proc/keys)))
 not_ok "nor can root read it" keyctl read $ID
@@ -103,7 +103,7 @@ refused 6 "erase: nor an open one" "$DISK is open as data" "envelopectl close da
 	envelopectl erase $DISK --confirm "$UUID"
 like "status tells all" "$(envelopectl status data)" "*state:*active*disk:*$DISK*KEK default*"
 is "… and so does its JSON" "$(json '.devices[0] | [.name,.state,.device,.managed,.lease] | @csv' envelopectl status data)" \
-	"\"data\",\"active\",\"$DISK\",true,3600"
+	"\"data\",\"active\",\"$DISK\",true,0"
 refused 5 "status: of what is not there" "none: there is no such mapping" "check the name" envelopectl status none
 
 mkswap /dev/mapper/data >/dev/null

@@ -4,9 +4,17 @@
 
 #include "command.h"
 
+static const char *lease_text(struct json_object *d, char *text, size_t size)
+{
+	if (!member_number(d, "lease"))
+		return "no lease";
+	snprintf(text, size, "lease of %s s", member(d, "lease"));
+	return text;
+}
+
 static void print_device(struct json_object *d)
 {
-	char size[16], keks[512];
+	char size[16], keks[512], lease[32];
 
 	printf("%s\n", member(d, "name"));
 	printf("  state:        %s%s\n", member(d, "state"),
@@ -18,8 +26,9 @@ static void print_device(struct json_object *d)
 	printf("  cipher:       aes-xts-plain64 by %s\n", member(d, "cipher"));
 	printf("  opened by:    slot %s, KEK %s\n", member(d, "slot"),
 	       member_list(d, "keks", keks, sizeof(keks)));
-	printf("  key:          generation %s, lease of %s s; without a key I/O meets: %s\n",
-	       member(d, "generation"), member(d, "lease"), member(d, "on_key_loss"));
+	printf("  key:          generation %s, %s; without a key I/O meets: %s\n",
+	       member(d, "generation"), lease_text(d, lease, sizeof(lease)),
+	       member(d, "on_key_loss"));
 	printf("  I/O:          %s reads, %s writes, %s discards, %s errors\n", member(d, "reads"),
 	       member(d, "writes"), member(d, "discards"), member(d, "errors"));
 	if (!member_true(d, "managed"))

@@ -125,7 +125,7 @@ static int fill_table(struct open *o, const struct unlocked *u, struct envelope_
 	table->offset = geometry->data_offset / 512;
 	table->key_size = geometry->key_size;
 	table->sector_size = geometry->sector_size;
-	table->lease = u->lease;
+	/* no lease: the kernel would end what nobody here renews yet */
 	if (envelope_key_check(u->dek, geometry->key_size, table->key_check))
 		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: its key cannot be checked",
 				     o->device);

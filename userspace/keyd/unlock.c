@@ -31,8 +31,6 @@ static int open_by_share(struct op *op, struct unlocked *u, const struct envelop
 				  token->shares[share].kek);
 	if (!r)
 		r = envelope_token_open(token, u->geometry, secret, u->dek, e);
-	if (!r)
-		u->lease = config.lease;
 	return r;
 }
 

@@ -13,9 +13,8 @@ struct unlocked {
 	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
 	size_t n_slots;
 	size_t opened; /* index of the slot that opened it */
-	unsigned int lease;
-	uint8_t *dek; /* locked memory */
-	bool pinned;  /* by this very unlock */
+	uint8_t *dek;  /* locked memory */
+	bool pinned;   /* by this very unlock */
 };
 
 /**
