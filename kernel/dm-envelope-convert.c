@@ -100,7 +100,7 @@ static int start_write(struct envelope_part *part, const struct bio_vec *src)
 		copy_sector(io->src, part->src, &flat, table->sector_size, false);
 		src = &dst;
 	}
-	return envelope_xts_crypt(io->env->xts, request_of(part), true,
+	return envelope_xts_crypt(io->generation->xts, request_of(part), true,
 				  envelope_iv(table, part->sector), src, &dst, table->sector_size);
 }
 
@@ -119,7 +119,7 @@ static int start_read(struct envelope_part *part, const struct bio_vec *src, boo
 		copy_sector(io->src, part->src, &flat, table->sector_size, false);
 		src = &flat;
 	}
-	return envelope_xts_crypt(io->env->xts, request_of(part), false,
+	return envelope_xts_crypt(io->generation->xts, request_of(part), false,
 				  envelope_iv(table, part->sector), src, src, table->sector_size);
 }
 
@@ -248,6 +248,12 @@ static bool is_last(struct envelope_io *io, unsigned int count, int *error)
 	return true;
 }
 
+static void put_key(struct envelope_io *io)
+{
+	envelope_generation_put(io->generation);
+	io->generation = NULL;
+}
+
 static void help(struct work_struct *work)
 {
 	struct envelope_helper *helper = container_of(work, struct envelope_helper, work);
@@ -257,8 +263,10 @@ static void help(struct work_struct *work)
 	convert_pieces(io->share, &helper->part, true);
 	/* before who waits for the bio has the next */
 	envelope_spread_done(io->env, helper->taker);
-	if (is_last(io, 1, &error))
+	if (is_last(io, 1, &error)) {
+		put_key(io);
 		envelope_io_converted(io, error);
+	}
 }
 
 static void cipher_done(void *data, int error)
@@ -277,8 +285,6 @@ static void init_part(struct envelope_part *part, struct envelope_io *io)
 	part->scratch = NULL;
 	part->started = false;
 	part->result = 0;
-	if (!envelope_xts_is_synchronous(io->env->xts))
-		envelope_xts_prepare(io->env->xts, request_of(part), cipher_done, part);
 }
 
 /* Return: how many others help: none, where the bio is short or the cipher works elsewhere. */
@@ -381,6 +387,7 @@ void envelope_convert_init(struct envelope_io *io, struct envelope *env, struct 
 {
 	io->env = env;
 	io->bio = bio;
+	io->generation = NULL;
 	io->share = NULL;
 	io->src = bio->bi_io_vec;
 	io->dst = bio->bi_io_vec;
@@ -389,16 +396,19 @@ void envelope_convert_init(struct envelope_io *io, struct envelope *env, struct 
 	io->part.sector = dm_target_offset(env->ti, bio->bi_iter.bi_sector);
 }
 
-/**
- * envelope_convert() - convert what is left of a bio
- * @io:        laid out
- * @may_sleep: the context does
- *
- * Context: where envelope_xts_usable() says so.
- * Return: 0 at the end; ENVELOPE_NEEDS_SLEEP; -errno; or -EINPROGRESS, when @io may be
- * gone already: then envelope_io_proceed() is queued, or envelope_io_converted() called.
- */
-int envelope_convert(struct envelope_io *io, bool may_sleep)
+/* Another key than that of the part before is the same one, or it would not be the volume's. */
+static bool get_key(struct envelope_io *io)
+{
+	io->generation = envelope_generation_get(io->env);
+	if (unlikely(!io->generation))
+		return false;
+	if (!envelope_xts_is_synchronous(io->generation->xts))
+		envelope_xts_prepare(io->generation->xts, request_of(&io->part), cipher_done,
+				     &io->part);
+	return true;
+}
+
+static int convert(struct envelope_io *io, bool may_sleep)
 {
 	int cpus[ENVELOPE_HELPERS];
 	unsigned int helpers = find_helpers(io, cpus);
@@ -407,4 +417,27 @@ int envelope_convert(struct envelope_io *io, bool may_sleep)
 		start_sharing(io, cpus, helpers);
 	return unlikely(io->share) ? convert_shared(io, may_sleep) :
 				     convert_part(&io->part, may_sleep);
+}
+
+/**
+ * envelope_convert() - convert what is left of a bio
+ * @io:        laid out
+ * @may_sleep: the context does
+ *
+ * Context: where envelope_xts_usable() says so.
+ * Return: 0 at the end; ENVELOPE_NEEDS_SLEEP; -ENOKEY without a key; another -errno; or
+ * -EINPROGRESS, when @io may be gone already: then envelope_io_proceed() is queued, or
+ * envelope_io_converted() called.
+ */
+int envelope_convert(struct envelope_io *io, bool may_sleep)
+{
+	int r;
+
+	/* where it goes on after an asynchronous cipher, or is shared, it has its key */
+	if (!io->generation && unlikely(!get_key(io)))
+		return -ENOKEY;
+	r = convert(io, may_sleep);
+	if (likely(r != -EINPROGRESS && !(r == ENVELOPE_NEEDS_SLEEP && io->share)))
+		put_key(io);
+	return r;
 }

@@ -72,6 +72,20 @@ static void undress_write(struct envelope_io *io)
 	envelope_bounce_free(&io->env->bounce, &io->segments);
 }
 
+/* Of a bio that finds no key, and does not wait for one */
+static blk_status_t keyless_status(const struct envelope *env, const struct bio *bio)
+{
+	if (bio->bi_opf & REQ_NOWAIT)
+		return BLK_STS_AGAIN;
+	/* device-mapper takes it back, for the table that comes */
+	return dm_noflush_suspending(env->ti) ? BLK_STS_DM_REQUEUE : BLK_STS_IOERR;
+}
+
+static blk_status_t status_of(const struct envelope_io *io, int error)
+{
+	return error == -ENOKEY ? keyless_status(io->env, io->bio) : errno_to_blk_status(error);
+}
+
 /**
  * envelope_io_converted() - a bio was converted, or could not be, elsewhere
  * @io:    the bio
@@ -83,18 +97,29 @@ void envelope_io_converted(struct envelope_io *io, int error)
 {
 	struct bio *bio = io->bio;
 
+	if (unlikely(error == -ENOKEY) && envelope_hold_io(io))
+		return;
 	if (io->kind == ENVELOPE_IO_READ) {
 		io->kind = ENVELOPE_IO_DECRYPTED;
-		bio->bi_status = errno_to_blk_status(error);
+		bio->bi_status = status_of(io, error);
 		/* bio_endio() has done its part when the bio came back */
 		bio->bi_end_io(bio);
 	} else if (error) {
 		envelope_bounce_wipe(&io->segments);
-		bio_io_error(bio);
+		bio->bi_status = status_of(io, error);
+		bio_endio(bio);
 	} else {
 		dress_write(io);
 		dm_submit_bio_remap(bio, NULL);
 	}
+}
+
+static void convert_and_go_on(struct envelope_io *io)
+{
+	int r = envelope_convert(io, true);
+
+	if (r != -EINPROGRESS)
+		envelope_io_converted(io, r);
 }
 
 /**
@@ -103,11 +128,7 @@ void envelope_io_converted(struct envelope_io *io, int error)
  */
 void envelope_io_proceed(struct work_struct *work)
 {
-	struct envelope_io *io = container_of(work, struct envelope_io, work);
-	int r = envelope_convert(io, true);
-
-	if (r != -EINPROGRESS)
-		envelope_io_converted(io, r);
+	convert_and_go_on(container_of(work, struct envelope_io, work));
 }
 
 static void proceed_in_workqueue(struct envelope_io *io)
@@ -117,15 +138,18 @@ static void proceed_in_workqueue(struct envelope_io *io)
 	queue_work(io->env->workqueue, &io->work);
 }
 
-/* Return: false where somebody will call envelope_io_converted() */
-static bool decrypt_here(struct envelope_io *io, int *error)
+/* Return: false where somebody calls envelope_io_converted(), or has */
+static bool decrypt_here(struct envelope_io *io)
 {
-	*error = envelope_convert(io, false);
-	if (likely(!*error))
+	int r = envelope_convert(io, false);
+
+	if (likely(!r))
 		return true;
-	if (*error == ENVELOPE_NEEDS_SLEEP)
+	if (r == ENVELOPE_NEEDS_SLEEP)
 		proceed_in_workqueue(io);
-	return *error != ENVELOPE_NEEDS_SLEEP && *error != -EINPROGRESS;
+	else if (r != -EINPROGRESS)
+		envelope_io_converted(io, r);
+	return false;
 }
 
 /* Reads that came back in hard interrupts; more than a few are too many for a soft one. */
@@ -135,14 +159,13 @@ static void decrypt_later(struct tasklet_struct *tasklet)
 	struct llist_node *reads = llist_reverse_order(llist_del_all(&mine->reads));
 	struct envelope_io *io, *next;
 	unsigned int bytes = 0;
-	int error;
 
 	llist_for_each_entry_safe(io, next, reads, later) {
 		bytes += io->part.src.bi_size;
 		if (bytes > ENVELOPE_SOFTIRQ_MOST || !envelope_xts_usable(io->env->xts))
 			proceed_in_workqueue(io);
-		else if (!envelope_spread_bio(io) && decrypt_here(io, &error))
-			envelope_io_converted(io, error);
+		else if (!envelope_spread_bio(io) && decrypt_here(io))
+			envelope_io_converted(io, 0);
 	}
 }
 
@@ -155,10 +178,9 @@ static void proceed_later(struct envelope_io *io)
 	put_cpu_ptr(&later);
 }
 
-static int end_read(struct envelope_io *io, blk_status_t *status)
+static int end_read(struct envelope_io *io)
 {
 	bool is_short = io->part.src.bi_size <= ENVELOPE_SOFTIRQ_MAX;
-	int error;
 
 	if (unlikely(in_hardirq() || irqs_disabled())) {
 		if (is_short)
@@ -171,18 +193,14 @@ static int end_read(struct envelope_io *io, blk_status_t *status)
 		proceed_in_workqueue(io);
 		return DM_ENDIO_INCOMPLETE;
 	}
-	if (envelope_spread_bio(io) || !decrypt_here(io, &error))
-		return DM_ENDIO_INCOMPLETE;
-	if (unlikely(error))
-		*status = errno_to_blk_status(error);
-	return DM_ENDIO_DONE;
+	return envelope_spread_bio(io) || !decrypt_here(io) ? DM_ENDIO_INCOMPLETE : DM_ENDIO_DONE;
 }
 
 /**
  * envelope_end_io() - device-mapper's end_io
  * @ti:     the target
  * @bio:    was mapped by envelope_map()
- * @status: of the device below; changed where decryption fails
+ * @status: of the device below
  *
  * Context: any. Return: DM_ENDIO_*.
  */
@@ -192,7 +210,7 @@ int envelope_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *status)
 	int r = DM_ENDIO_DONE;
 
 	if (io->kind == ENVELOPE_IO_READ && likely(!*status))
-		r = end_read(io, status);
+		r = end_read(io);
 	else if (io->kind == ENVELOPE_IO_WRITE)
 		undress_write(io);
 	if (r == DM_ENDIO_DONE)
@@ -270,6 +288,32 @@ static bool is_aligned(const struct envelope *env, const struct bio *bio)
 	       IS_ALIGNED(bio_sectors(bio), sectors);
 }
 
+/*
+ * A bio that comes while there is no key waits as it is. A write is cut to what the reserve
+ * takes: later there is no way to cut it.
+ */
+static int map_keyless(struct envelope *env, struct bio *bio)
+{
+	struct envelope_io *io = dm_per_bio_data(bio, env->ti->per_io_data_size);
+	unsigned int most = ENVELOPE_BOUNCE_FEW * PAGE_SIZE;
+
+	envelope_convert_init(io, env, bio);
+	io->kind = ENVELOPE_IO_PLAIN;
+	if (bio_op(bio) == REQ_OP_WRITE && bio->bi_iter.bi_size > most &&
+	    envelope_hold_wants(env, bio))
+		dm_accept_partial_bio(bio, most >> SECTOR_SHIFT);
+	if (envelope_hold_io(io))
+		return DM_MAPIO_SUBMITTED;
+	bio->bi_status = keyless_status(env, bio);
+	bio_endio(bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
+static bool is_keyless(const struct envelope *env)
+{
+	return !rcu_access_pointer(env->life.current_generation);
+}
+
 /**
  * envelope_map() - device-mapper's map
  * @ti:  the target
@@ -282,9 +326,13 @@ int envelope_map(struct dm_target *ti, struct bio *bio)
 {
 	struct envelope *env = ti->private;
 
-	if (bio_op(bio) == REQ_OP_DISCARD || !bio_sectors(bio))
+	if (!bio_sectors(bio))
 		return map_plain(env, bio);
-	if (unlikely(env->state != ENVELOPE_ACTIVE || !is_aligned(env, bio))) {
+	if (unlikely(is_keyless(env)))
+		return map_keyless(env, bio);
+	if (bio_op(bio) == REQ_OP_DISCARD)
+		return map_plain(env, bio);
+	if (unlikely(!is_aligned(env, bio))) {
 		count_error(env, BLK_STS_IOERR);
 		return DM_MAPIO_KILL;
 	}
@@ -297,6 +345,34 @@ int envelope_map(struct dm_target *ti, struct bio *bio)
 		count_error(env, BLK_STS_IOERR);
 		return DM_MAPIO_KILL;
 	}
+}
+
+static void map_again(struct envelope_io *io)
+{
+	struct bio *bio = io->bio;
+
+	switch (envelope_map(io->env->ti, bio)) {
+	case DM_MAPIO_REMAPPED:
+		dm_submit_bio_remap(bio, NULL);
+		break;
+	case DM_MAPIO_KILL:
+		bio_io_error(bio);
+		break;
+	}
+}
+
+/**
+ * envelope_io_retry() - go on with a bio that was held
+ * @io: the bio
+ *
+ * Context: a process.
+ */
+void envelope_io_retry(struct envelope_io *io)
+{
+	if (io->kind == ENVELOPE_IO_PLAIN)
+		map_again(io);
+	else
+		convert_and_go_on(io);
 }
 
 /** envelope_io_module_init() - make ready for reads that come back in hard interrupts */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From a key string to a keyed cipher, and back to none.
+ * From a key string to a keyed cipher.
  *
  * The target holds a reference on its key as long as it uses it. The key's bytes
  * are copied for the time of the check and of the key schedule, and wiped on every
@@ -8,7 +8,6 @@
  */
 #include <linux/sched/mm.h>
 #include <linux/string.h>
-#include <linux/timekeeping.h>
 #include <crypto/algapi.h>
 #include <keys/encrypted-type.h>
 #include <keys/user-type.h>
@@ -109,7 +108,8 @@ static char *key_error(int r)
 	}
 }
 
-static int check_and_set(struct envelope *env, const u8 *bytes, unsigned int size, char **error)
+static int check_and_set(struct envelope *env, struct envelope_xts *xts, const u8 *bytes,
+			 unsigned int size, char **error)
 {
 	u8 check[ENVELOPE_CHECK_SIZE];
 	int r;
@@ -125,25 +125,26 @@ static int check_and_set(struct envelope *env, const u8 *bytes, unsigned int siz
 			return -EKEYREJECTED;
 		}
 	}
-	r = envelope_xts_set_key(env->xts, bytes, size);
+	r = envelope_xts_set_key(xts, bytes, size);
 	if (r)
 		*error = "The cipher refuses the key";
 	return r;
 }
 
 /**
- * envelope_key_set() - find a key, check it, and key the cipher with it
- * @env:   not doing I/O: being constructed, or suspended
+ * envelope_key_set() - find a key, check it, and have bios use it
+ * @env:   @env->lock is held, or it is being constructed
  * @spec:  which key; the caller makes it the table's on success
  * @error: set to what is wrong
  *
  * A key that cannot be had or is the wrong one leaves everything as it was.
  *
- * Context: may sleep; allocates without I/O, because the device may be suspended.
+ * Context: may sleep; allocates without I/O, because the device may be fenced.
  * Return: 0 or -errno.
  */
 int envelope_key_set(struct envelope *env, const struct envelope_keyspec *spec, char **error)
 {
+	struct envelope_generation *next = envelope_life_next(env);
 	unsigned int noio = memalloc_noio_save();
 	u8 bytes[ENVELOPE_KEY_MAX];
 	struct key *key;
@@ -155,40 +156,13 @@ int envelope_key_set(struct envelope *env, const struct envelope_keyspec *spec, 
 		*error = key_error(r);
 		goto out;
 	}
-	r = check_and_set(env, bytes, spec->size, error);
-	if (r) {
+	r = check_and_set(env, next->xts, bytes, spec->size, error);
+	if (r)
 		key_put(key);
-		goto out;
-	}
-	key_put(env->key);
-	env->key = key;
-	env->key_generation++;
-	env->state = ENVELOPE_ACTIVE;
-	env->reason = "none";
-	env->since = ktime_get_boottime_seconds();
-	env->leased = env->since;
+	else
+		envelope_life_begin(env, key);
 out:
 	memzero_explicit(bytes, sizeof(bytes));
 	memalloc_noio_restore(noio);
 	return r;
-}
-
-/**
- * envelope_key_wipe() - forget the key
- * @env:    not doing I/O
- * @reason: shown in the status
- *
- * The cipher gets a key that is no secret, which overwrites every key schedule. Its
- * halves differ: XTS refuses equal ones where the kernel obeys FIPS 140.
- */
-void envelope_key_wipe(struct envelope *env, const char *reason)
-{
-	static const u8 nothing[ENVELOPE_KEY_MAX] = { 1 };
-
-	WARN_ON(envelope_xts_set_key(env->xts, nothing, env->table.key.size));
-	key_put(env->key);
-	env->key = NULL;
-	env->state = ENVELOPE_FENCED;
-	env->reason = reason;
-	env->since = ktime_get_boottime_seconds();
 }

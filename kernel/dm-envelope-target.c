@@ -18,15 +18,16 @@ static void envelope_free(struct envelope *env)
 {
 	/* who gave a bio away may not have seen to the other CPU yet, though that has done it */
 	synchronize_rcu_expedited();
-	if (env->workqueue)
+	if (env->workqueue) {
+		envelope_hold_exit(env);
 		destroy_workqueue(env->workqueue);
+	}
+	envelope_life_exit(env);
 	mempool_exit(&env->scratch);
 	envelope_bounce_exit(&env->bounce);
 	free_percpu(env->spread);
 	free_percpu(env->stats);
-	envelope_xts_free(env->xts);
 	crypto_free_shash(env->hmac);
-	key_put(env->key);
 	if (env->dev)
 		dm_put_device(env->ti, env->dev);
 	envelope_keyspec_free(&env->table.key);
@@ -45,12 +46,9 @@ static int alloc_ciphers(struct envelope *env, char **error)
 {
 	int r;
 
-	env->xts = envelope_xts_alloc();
-	if (IS_ERR(env->xts)) {
-		r = PTR_ERR(env->xts);
-		env->xts = NULL;
+	r = envelope_life_init(env);
+	if (r)
 		return cipher_error(r, "The kernel has no xts(aes)", error);
-	}
 	r = envelope_xts_check(env->xts);
 	if (r)
 		return cipher_error(r, "The kernel's xts(aes) is none: it fails a known answer",
@@ -74,6 +72,7 @@ static int alloc_memory(struct envelope *env, char **error)
 	    envelope_bounce_init(&env->bounce, env->stats) ||
 	    mempool_init_page_pool(&env->scratch, ENVELOPE_SCRATCH_PAGES, 0))
 		return -ENOMEM;
+	envelope_hold_init(env);
 	/* Unbound: a long read must not hold up the CPU that its interrupt came to. */
 	env->workqueue = alloc_workqueue("envelope/%s", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND,
 					 0, name);
@@ -172,30 +171,30 @@ static struct envelope_stats sum_stats(const struct envelope *env)
 	return sum;
 }
 
-static unsigned int lease_left(const struct envelope *env)
-{
-	time64_t gone = ktime_get_boottime_seconds() - env->leased;
-
-	return gone < env->table.lease ? env->table.lease - gone : 0;
-}
+static const char *const state_names[] = {
+	[ENVELOPE_ACTIVE] = "active",
+	[ENVELOPE_FENCING] = "fencing",
+	[ENVELOPE_FENCED] = "fenced",
+};
 
 static void status_info(struct envelope *env, char *result, unsigned int maxlen)
 {
 	struct envelope_stats stats = sum_stats(env);
 	unsigned int sz = 0;
 
-	DMEMIT("%s reason:%s since:%lld", env->state == ENVELOPE_ACTIVE ? "active" : "fenced",
-	       env->reason, env->since);
+	DMEMIT("%s reason:%s since:%lld", state_names[READ_ONCE(env->life.state)],
+	       env->life.reason, env->life.since);
 	if (env->table.lease)
-		DMEMIT(" lease:%u/%u", env->table.lease, lease_left(env));
+		DMEMIT(" lease:%u/%u", env->table.lease, envelope_lease_left(env));
 	else
 		DMEMIT(" lease:none");
-	DMEMIT(" key_generation:%u cipher:%s", env->key_generation, envelope_xts_driver(env->xts));
+	DMEMIT(" key_generation:%u cipher:%s", env->life.count, envelope_xts_driver(env->xts));
 	DMEMIT(" reads:%llu writes:%llu discards:%llu errors:%llu", stats.reads, stats.writes,
 	       stats.discards, stats.errors);
 	DMEMIT(" deferred:%llu helped:%llu scattered:%llu reserved:%llu given:%llu",
 	       stats.deferred, stats.helped, stats.scattered, stats.reserved, stats.given);
-	DMEMIT(" bounce:%llu", envelope_bounce_used(&env->bounce) >> 10);
+	DMEMIT(" bounce:%llu held:%d", envelope_bounce_used(&env->bounce) >> 10,
+	       atomic_read(&env->hold.count));
 }
 
 static unsigned int count_options(const struct envelope_table *table)
@@ -294,15 +293,10 @@ static int message_key_set(struct envelope *env, const char *text)
 
 static int message_key(struct envelope *env, unsigned int argc, char **argv)
 {
-	if (!env->suspended) {
-		DMERR("%s: suspend the device before its key is changed",
-		      dm_table_device_name(env->ti->table));
-		return -EINVAL;
-	}
 	if (argc == 3 && !strcasecmp(argv[1], "set"))
 		return message_key_set(env, argv[2]);
 	if (argc == 2 && !strcasecmp(argv[1], "wipe")) {
-		envelope_key_wipe(env, "wiped");
+		envelope_fence(env, "wiped");
 		return 0;
 	}
 	DMERR("the messages are: key set :<bytes>:<type>:<description>, key wipe");
@@ -314,23 +308,33 @@ static int message_on_key_loss(struct envelope *env, const char *policy)
 {
 	int r = envelope_on_key_loss_parse(policy, &env->table.on_key_loss);
 
-	if (!r && env->table.on_key_loss == ENVELOPE_ERROR)
+	if (!r && env->table.on_key_loss == ENVELOPE_ERROR) {
 		env->table.queue_timeout = 0;
+		envelope_hold_release(env);
+	}
+	return r;
+}
+
+static int message_lease_renew(struct envelope *env)
+{
+	int r = envelope_lease_renew(env);
+
+	if (r)
+		DMERR("%s: lease renew: it is fenced; give it a key with key set",
+		      dm_table_device_name(env->ti->table));
 	return r;
 }
 
 /*
- * Messages: key set :<bytes>:<type>:<description>, key wipe (while suspended),
- * lease renew, on_key_loss error|queue.
+ * Messages: key set :<bytes>:<type>:<description>, key wipe, lease renew,
+ * on_key_loss error|queue.
  */
 static int handle_message(struct envelope *env, unsigned int argc, char **argv)
 {
 	if (argc >= 2 && !strcasecmp(argv[0], "key"))
 		return message_key(env, argc, argv);
-	if (argc == 2 && !strcasecmp(argv[0], "lease") && !strcasecmp(argv[1], "renew")) {
-		env->leased = ktime_get_boottime_seconds();
-		return 0;
-	}
+	if (argc == 2 && !strcasecmp(argv[0], "lease") && !strcasecmp(argv[1], "renew"))
+		return message_lease_renew(env);
 	if (argc == 2 && !strcasecmp(argv[0], "on_key_loss"))
 		return message_on_key_loss(env, argv[1]);
 	DMERR("unknown message: use key set, key wipe, lease renew or on_key_loss");
@@ -350,32 +354,23 @@ static int envelope_message(struct dm_target *ti, unsigned int argc, char **argv
 	return r;
 }
 
-static void envelope_postsuspend(struct dm_target *ti)
+/* Nothing waits for a key while device-mapper waits for what is under way */
+static void envelope_presuspend(struct dm_target *ti)
 {
-	struct envelope *env = ti->private;
-
-	mutex_lock(&env->lock);
-	env->suspended = true;
-	mutex_unlock(&env->lock);
+	envelope_hold_suspend(ti->private, true);
 }
 
-/* No key is changed or wiped from here on, and not from when bios come: it could be too late */
-static int envelope_preresume(struct dm_target *ti)
+static void envelope_presuspend_undo(struct dm_target *ti)
+{
+	envelope_hold_suspend(ti->private, false);
+}
+
+static void envelope_resume(struct dm_target *ti)
 {
 	struct envelope *env = ti->private;
-	bool has_key;
 
-	mutex_lock(&env->lock);
-	has_key = env->state == ENVELOPE_ACTIVE;
-	if (has_key)
-		env->suspended = false;
-	mutex_unlock(&env->lock);
-	if (!has_key) {
-		DMERR("%s: not resumed: it has no key; give it one with key set",
-		      dm_table_device_name(ti->table));
-		return -EAGAIN;
-	}
-	return 0;
+	WRITE_ONCE(env->live, true);
+	envelope_hold_suspend(env, false);
 }
 
 static int envelope_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn,
@@ -410,7 +405,7 @@ static void envelope_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 static struct target_type envelope_target = {
 	.name = "envelope",
-	.version = { 1, 1, 0 },
+	.version = { 1, 2, 0 },
 	.features = DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = envelope_ctr,
@@ -419,8 +414,9 @@ static struct target_type envelope_target = {
 	.end_io = envelope_end_io,
 	.status = envelope_status,
 	.message = envelope_message,
-	.postsuspend = envelope_postsuspend,
-	.preresume = envelope_preresume,
+	.presuspend = envelope_presuspend,
+	.presuspend_undo = envelope_presuspend_undo,
+	.resume = envelope_resume,
 	.iterate_devices = envelope_iterate_devices,
 	.io_hints = envelope_io_hints,
 };
@@ -431,11 +427,17 @@ static int __init envelope_init(void)
 
 	if (r)
 		return r;
+	r = envelope_fence_module_init();
+	if (r)
+		goto no_fences;
 	envelope_spread_module_init();
 	envelope_io_module_init();
 	r = dm_register_target(&envelope_target);
-	if (r)
-		envelope_bounce_module_exit();
+	if (!r)
+		return 0;
+	envelope_fence_module_exit();
+no_fences:
+	envelope_bounce_module_exit();
 	return r;
 }
 
@@ -443,6 +445,7 @@ static void __exit envelope_exit(void)
 {
 	dm_unregister_target(&envelope_target);
 	envelope_io_module_exit();
+	envelope_fence_module_exit();
 	envelope_bounce_module_exit();
 }
 

@@ -6,7 +6,9 @@
  *
  *   -target.c  constructor, messages, status; the glue to device-mapper
  *   -table.c   table lines and key strings as text: no device, no key
- *   -key.c     from a key string to a keyed cipher, and back to none
+ *   -key.c     from a key string to a keyed cipher
+ *   -fence.c   who may use that for how long, and how it comes to its end
+ *   -hold.c    bios that wait for another key
  *   -xts*.c    the cipher back ends: one sector at a time
  *   -convert.c the sectors of a bio, by one CPU or several
  *   -spread.c  which CPU is given work
@@ -19,9 +21,11 @@
 #include <linux/bio.h>
 #include <linux/device-mapper.h>
 #include <linux/key.h>
+#include <linux/hrtimer.h>
 #include <linux/llist.h>
 #include <linux/mempool.h>
 #include <linux/mutex.h>
+#include <linux/percpu-refcount.h>
 #include <linux/sizes.h>
 #include <linux/workqueue.h>
 #include <asm/simd.h>
@@ -262,7 +266,7 @@ struct envelope_part {
 
 /**
  * enum envelope_io_kind - what device-mapper's end_io is to do with a bio
- * @ENVELOPE_IO_PLAIN:     nothing: it has no data
+ * @ENVELOPE_IO_PLAIN:     nothing: it has no data, or is held as it came
  * @ENVELOPE_IO_READ:      decrypt it
  * @ENVELOPE_IO_DECRYPTED: nothing more
  * @ENVELOPE_IO_WRITE:     free its ciphertext
@@ -279,18 +283,20 @@ enum envelope_io_kind {
  * @env:      the target
  * @bio:      device-mapper's bio
  * @kind:     what it is
+ * @generation: whose key it has, while it is converted
  * @src:      the segments to convert: @bio's own
  * @dst:      the segments they go to; the same for a read
  * @segments: the ciphertext of a write
  * @share:    where several CPUs convert it
  * @work:     for the workqueue
- * @later:    for the soft interrupt, or the CPU that it was given
+ * @later:    for the soft interrupt, the CPU that it was given, or another key
  * @part:     what of it is to be converted by whoever has it
  */
 struct envelope_io {
 	struct envelope *env;
 	struct bio *bio;
 	enum envelope_io_kind kind;
+	struct envelope_generation *generation;
 	struct bio_vec *src;
 	struct bio_vec *dst;
 	struct envelope_segments segments;
@@ -321,10 +327,116 @@ void envelope_spread_module_init(void);
 
 /* -target.c */
 
+struct envelope;
+
+/* -fence.c */
+
+/**
+ * struct envelope_generation - a key in a cipher
+ * @xts:   the cipher
+ * @key:   a reference on the key, NULL without one
+ * @users: bios that are converted with it
+ * @idle:  there are none, and will be none
+ */
+struct envelope_generation {
+	struct envelope_xts *xts;
+	struct key *key;
+	struct percpu_ref users;
+	struct completion idle;
+};
+
+/**
+ * enum envelope_state - what a device can do
+ * @ENVELOPE_ACTIVE:  all
+ * @ENVELOPE_FENCING: no bio gets the key any more, copies of it are being wiped
+ * @ENVELOPE_FENCED:  there are none
+ */
 enum envelope_state {
 	ENVELOPE_ACTIVE,
-	ENVELOPE_FENCED,	/* no key */
+	ENVELOPE_FENCING,
+	ENVELOPE_FENCED,
 };
+
+/**
+ * struct envelope_life - of a device's keys
+ * @generations: one for the key there is, or was, and one for the next
+ * @last:        which of them that is
+ * @current:     the same, for bios; NULL for none
+ * @lock:        guards what follows; also against interrupts
+ * @state:       changed by enter() alone
+ * @reason:      why it is what it is
+ * @since:       in seconds of boot time
+ * @count:       of the keys it has had
+ * @lease_end:   in nanoseconds of boot time, KTIME_MAX without a lease
+ * @lease:       comes at @lease_end
+ * @work:        wipes
+ * @instance:    one of all that are watched
+ */
+struct envelope_life {
+	struct envelope_generation generations[2];
+	unsigned int last;
+	struct envelope_generation __rcu *current_generation;
+	spinlock_t lock;	/* see above */
+	enum envelope_state state;
+	const char *reason;
+	time64_t since;
+	unsigned int count;
+	ktime_t lease_end;
+	struct hrtimer lease;
+	struct work_struct work;
+	struct list_head instance;
+};
+
+int envelope_life_init(struct envelope *env);
+void envelope_life_exit(struct envelope *env);
+struct envelope_generation *envelope_life_next(struct envelope *env);
+void envelope_life_begin(struct envelope *env, struct key *key);
+int envelope_lease_renew(struct envelope *env);
+unsigned int envelope_lease_left(struct envelope *env);
+void envelope_fence(struct envelope *env, const char *reason);
+struct envelope_generation *envelope_generation_get(struct envelope *env);
+int envelope_fence_module_init(void);
+void envelope_fence_module_exit(void);
+
+/**
+ * envelope_generation_put() - a bio is not converted any more
+ * @generation: as envelope_generation_get() gave it
+ */
+static inline void envelope_generation_put(struct envelope_generation *generation)
+{
+	percpu_ref_put(&generation->users);
+}
+
+/* -hold.c */
+
+/**
+ * struct envelope_hold - bios that wait for another key
+ * @bios:       struct envelope_io
+ * @count:      of them
+ * @suspending: none is to wait any more, since the device is suspended or removed
+ * @over:       nor any, since there was no key for too long
+ * @release:    takes up all there are
+ * @timeout:    says that it is @over
+ */
+struct envelope_hold {
+	struct llist_head bios;
+	atomic_t count;
+	bool suspending;
+	bool over;
+	struct work_struct release;
+	struct delayed_work timeout;
+};
+
+void envelope_hold_init(struct envelope *env);
+void envelope_hold_exit(struct envelope *env);
+bool envelope_hold_wants(const struct envelope *env, const struct bio *bio);
+bool envelope_hold_io(struct envelope_io *io);
+void envelope_hold_fenced(struct envelope *env);
+void envelope_hold_unfenced(struct envelope *env);
+void envelope_hold_release(struct envelope *env);
+void envelope_hold_suspend(struct envelope *env, bool suspending);
+
+/* -target.c */
 
 /**
  * struct envelope - one target
@@ -332,15 +444,11 @@ enum envelope_state {
  * @ti:             what device-mapper knows of it
  * @dev:            the device below
  * @table:          its table line; @table.key changes with `key set`
- * @xts:            the cipher, keyed while @state is active
+ * @xts:            one of its two ciphers, for what both have in common
  * @hmac:           for key checks; holds no key between them
- * @key:            a reference on the key in use, NULL while fenced
- * @key_generation: counts the keys it has had
- * @state:          changed by the constructor, and while suspended
- * @reason:         why it is fenced
- * @since:          of @state, in seconds of boot time
- * @leased:         when the lease was last renewed, in seconds of boot time
- * @suspended:      between postsuspend and preresume
+ * @life:           of its keys
+ * @hold:           bios that wait for a key
+ * @live:           it was resumed
  * @bounce:         memory for writes
  * @scratch:        pages for sectors that lie scattered in a read bio
  * @workqueue:      for what cannot be converted where it completes
@@ -355,13 +463,9 @@ struct envelope {
 	struct envelope_table table;
 	struct envelope_xts *xts;
 	struct crypto_shash *hmac;
-	struct key *key;
-	unsigned int key_generation;
-	enum envelope_state state;
-	const char *reason;
-	time64_t since;
-	time64_t leased;
-	bool suspended;
+	struct envelope_life life;
+	struct envelope_hold hold;
+	bool live;
 	struct envelope_bounce bounce;
 	mempool_t scratch;
 	struct workqueue_struct *workqueue;
@@ -375,7 +479,6 @@ struct envelope {
 int envelope_key_check(struct crypto_shash *hmac, const u8 *key, unsigned int size,
 		       u8 check[ENVELOPE_CHECK_SIZE]);
 int envelope_key_set(struct envelope *env, const struct envelope_keyspec *spec, char **error);
-void envelope_key_wipe(struct envelope *env, const char *reason);
 
 /* -io.c */
 
@@ -383,6 +486,7 @@ int envelope_map(struct dm_target *ti, struct bio *bio);
 int envelope_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
 void envelope_io_proceed(struct work_struct *work);
 void envelope_io_converted(struct envelope_io *io, int error);
+void envelope_io_retry(struct envelope_io *io);
 void envelope_io_module_init(void);
 void envelope_io_module_exit(void);
 

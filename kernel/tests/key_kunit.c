@@ -67,11 +67,13 @@ static int key_setup(struct kunit *test)
 	f->cred->session_keyring = key_get(f->keyring);
 	f->before = override_creds(f->cred);
 
-	f->env.xts = envelope_xts_alloc();
-	KUNIT_ASSERT_FALSE(test, IS_ERR(f->env.xts));
+	mutex_init(&f->env.lock);
+	envelope_hold_init(&f->env);
+	f->env.workqueue = alloc_workqueue("envelope_test", WQ_UNBOUND, 0);
+	KUNIT_ASSERT_NOT_NULL(test, f->env.workqueue);
+	KUNIT_ASSERT_EQ(test, envelope_life_init(&f->env), 0);
 	f->env.hmac = crypto_alloc_shash("hmac(sha256)", 0, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->env.hmac));
-	f->env.state = ENVELOPE_FENCED;
 	f->env.table.has_key_check = true;
 	memcpy(f->env.table.key_check, RIGHT->check, ENVELOPE_CHECK_SIZE);
 	f->env.table.key.size = RIGHT->key_size;
@@ -82,9 +84,10 @@ static void key_teardown(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	key_put(f->env.key);
+	envelope_life_exit(&f->env);
+	envelope_hold_exit(&f->env);
+	destroy_workqueue(f->env.workqueue);
 	crypto_free_shash(f->env.hmac);
-	envelope_xts_free(f->env.xts);
 	revert_creds(f->before);
 	put_cred(f->cred);
 	key_put(f->keyring);
@@ -104,6 +107,23 @@ static struct key *add_key(struct kunit *test, const char *type, const char *des
 	return key_ref_to_ptr(ref);
 }
 
+/* What bios use, or used last */
+static struct envelope_generation *last(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	return &f->env.life.generations[f->env.life.last];
+}
+
+static void fence(struct kunit *test, const char *reason)
+{
+	struct fixture *f = test->priv;
+
+	mutex_lock(&f->env.lock);
+	envelope_fence(&f->env, reason);
+	mutex_unlock(&f->env.lock);
+}
+
 static int set_key(struct kunit *test, const char *text, char **error)
 {
 	struct fixture *f = test->priv;
@@ -112,7 +132,9 @@ static int set_key(struct kunit *test, const char *text, char **error)
 
 	r = envelope_keyspec_parse(&spec, text, error);
 	KUNIT_ASSERT_EQ(test, r, 0);
+	mutex_lock(&f->env.lock);
 	r = envelope_key_set(&f->env, &spec, error);
+	mutex_unlock(&f->env.lock);
 	envelope_keyspec_free(&spec);
 	return r;
 }
@@ -129,8 +151,8 @@ static bool is_keyed_with(struct kunit *test, const struct key_check_vector *v)
 	KUNIT_EXPECT_EQ(test, envelope_xts_crypt_wait(xts, true, 1, f->sector, f->expect, SECTOR),
 			0);
 	envelope_xts_free(xts);
-	KUNIT_EXPECT_EQ(test, envelope_xts_crypt_wait(f->env.xts, true, 1, f->sector, f->sector,
-						      SECTOR), 0);
+	KUNIT_EXPECT_EQ(test, envelope_xts_crypt_wait(last(test)->xts, true, 1, f->sector,
+						      f->sector, SECTOR), 0);
 	return !memcmp(f->sector, f->expect, SECTOR);
 }
 
@@ -169,10 +191,10 @@ static void key_set_logon(struct kunit *test)
 	char *error = NULL;
 
 	KUNIT_EXPECT_EQ_MSG(test, set_key(test, ":64:logon:t:right", &error), 0, "%s", error);
-	KUNIT_EXPECT_PTR_EQ(test, f->env.key, key);
-	KUNIT_EXPECT_EQ(test, f->env.key_generation, 1U);
-	KUNIT_EXPECT_EQ(test, (int)f->env.state, ENVELOPE_ACTIVE);
-	KUNIT_EXPECT_STREQ(test, f->env.reason, "none");
+	KUNIT_EXPECT_PTR_EQ(test, last(test)->key, key);
+	KUNIT_EXPECT_EQ(test, f->env.life.count, 1U);
+	KUNIT_EXPECT_EQ(test, (int)f->env.life.state, ENVELOPE_ACTIVE);
+	KUNIT_EXPECT_STREQ(test, f->env.life.reason, "none");
 	KUNIT_EXPECT_TRUE(test, is_keyed_with(test, RIGHT));
 }
 
@@ -227,8 +249,8 @@ static void key_set_again(struct kunit *test)
 	second = add_key(test, "logon", "t:2", RIGHT->key, RIGHT->key_size);
 	KUNIT_ASSERT_EQ(test, set_key(test, ":64:logon:t:1", &error), 0);
 	KUNIT_ASSERT_EQ(test, set_key(test, ":64:logon:t:2", &error), 0);
-	KUNIT_EXPECT_PTR_EQ(test, f->env.key, second);
-	KUNIT_EXPECT_EQ(test, f->env.key_generation, 2U);
+	KUNIT_EXPECT_PTR_EQ(test, last(test)->key, second);
+	KUNIT_EXPECT_EQ(test, f->env.life.count, 2U);
 	KUNIT_EXPECT_TRUE(test, is_keyed_with(test, RIGHT));
 }
 
@@ -243,9 +265,9 @@ static void expect_refused(struct kunit *test, const char *text, int error_code,
 	KUNIT_ASSERT_EQ(test, set_key(test, ":64:logon:t:first", &error), 0);
 	KUNIT_ASSERT_EQ(test, set_key(test, text, &error), error_code);
 	KUNIT_EXPECT_STREQ(test, error, expect);
-	KUNIT_EXPECT_PTR_EQ(test, f->env.key, key);
-	KUNIT_EXPECT_EQ(test, f->env.key_generation, 1U);
-	KUNIT_EXPECT_EQ(test, (int)f->env.state, ENVELOPE_ACTIVE);
+	KUNIT_EXPECT_PTR_EQ(test, last(test)->key, key);
+	KUNIT_EXPECT_EQ(test, f->env.life.count, 1U);
+	KUNIT_EXPECT_EQ(test, (int)f->env.life.state, ENVELOPE_ACTIVE);
 	KUNIT_EXPECT_TRUE(test, is_keyed_with(test, RIGHT));
 }
 
@@ -331,24 +353,28 @@ static void key_wipe(struct kunit *test)
 
 	add_key(test, "logon", "t:right", RIGHT->key, RIGHT->key_size);
 	KUNIT_ASSERT_EQ(test, set_key(test, ":64:logon:t:right", &error), 0);
-	envelope_key_wipe(&f->env, "wiped");
-	KUNIT_EXPECT_NULL(test, f->env.key);
-	KUNIT_EXPECT_EQ(test, (int)f->env.state, ENVELOPE_FENCED);
-	KUNIT_EXPECT_STREQ(test, f->env.reason, "wiped");
-	KUNIT_EXPECT_EQ(test, f->env.key_generation, 1U);
+	fence(test, "wiped");
+	KUNIT_EXPECT_NULL(test, envelope_generation_get(&f->env));
+	KUNIT_EXPECT_NULL(test, last(test)->key);
+	KUNIT_EXPECT_EQ(test, (int)f->env.life.state, ENVELOPE_FENCED);
+	KUNIT_EXPECT_STREQ(test, f->env.life.reason, "wiped");
+	KUNIT_EXPECT_EQ(test, f->env.life.count, 1U);
 	KUNIT_EXPECT_FALSE(test, is_keyed_with(test, RIGHT));
+	KUNIT_EXPECT_EQ(test, set_key(test, ":64:logon:t:right", &error), -ENOKEY);
 
+	add_key(test, "logon", "t:right", RIGHT->key, RIGHT->key_size);
 	KUNIT_ASSERT_EQ(test, set_key(test, ":64:logon:t:right", &error), 0);
-	KUNIT_EXPECT_EQ(test, f->env.key_generation, 2U);
+	KUNIT_EXPECT_EQ(test, f->env.life.count, 2U);
 	KUNIT_EXPECT_TRUE(test, is_keyed_with(test, RIGHT));
 }
 
 /* Wiped or refused: no reference on a key is left behind, or lost. */
 static void key_references(struct kunit *test)
 {
-	struct fixture *f = test->priv;
-	struct key *right = add_key(test, "logon", "t:right", RIGHT->key, RIGHT->key_size);
-	struct key *wrong = add_key(test, "logon", "t:wrong", WRONG->key, WRONG->key_size);
+	struct key *right = key_get(add_key(test, "logon", "t:right", RIGHT->key,
+					    RIGHT->key_size));
+	struct key *wrong = key_get(add_key(test, "logon", "t:wrong", WRONG->key,
+					    WRONG->key_size));
 	unsigned int before = refcount_read(&right->usage);
 	char *error = NULL;
 
@@ -359,8 +385,21 @@ static void key_references(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refcount_read(&right->usage), before + 1);
 	KUNIT_ASSERT_EQ(test, set_key(test, ":64:logon:t:wrong", &error), -EKEYREJECTED);
 	KUNIT_EXPECT_EQ(test, refcount_read(&wrong->usage), before);
-	envelope_key_wipe(&f->env, "wiped");
-	KUNIT_EXPECT_EQ(test, refcount_read(&right->usage), before);
+	fence(test, "wiped");
+	KUNIT_EXPECT_LE(test, refcount_read(&right->usage), before);
+	key_put(wrong);
+	key_put(right);
+}
+
+/* The suites of a module run before it is initialized */
+static int suite_init(struct kunit_suite *suite)
+{
+	return envelope_fence_module_init();
+}
+
+static void suite_exit(struct kunit_suite *suite)
+{
+	envelope_fence_module_exit();
 }
 
 static struct kunit_case key_cases[] = {
@@ -387,6 +426,8 @@ static struct kunit_case key_cases[] = {
 
 static struct kunit_suite key_suite = {
 	.name = "envelope_key",
+	.suite_init = suite_init,
+	.suite_exit = suite_exit,
 	.init = key_setup,
 	.exit = key_teardown,
 	.test_cases = key_cases,

@@ -212,6 +212,7 @@ ok "… they are done" under_way 0
 ok "… without a key too" dmsetup message env 0 key wipe
 wait $writer $reader
 is "… and well" "$?" 0
+key test:below 64 below # the last one was revoked
 dmsetup message env 0 key set :64:logon:test:below
 dmsetup resume env
 below "$(linear)"

@@ -19,7 +19,7 @@ for sector in 512 4096; do
 		--verify_backlog=64 >/run/fio.log 2>&1 &
 	fio=$!
 	for _ in 1 2 3 4 5; do
-		dmsetup suspend t && dmsetup message t 0 key set :64:logon:test:load && dmsetup resume t
+		dmsetup suspend t && dmsetup resume t && dmsetup message t 0 key set :64:logon:test:load
 	done
 	wait $fio
 	is "$sector: suspend, key set and resume under I/O" "$?: $(grep -c verify: /run/fio.log)" "0: 0"

@@ -270,9 +270,9 @@ int table_status_parse(const char *line, struct table_status *status)
 	if (fits(snprintf(text, sizeof(text), "%s", line), sizeof(text)))
 		return -EINVAL;
 	word = strtok_r(text, " ", &at);
-	if (!word || (strcmp(word, "active") && strcmp(word, "fenced")))
+	if (!word || (strcmp(word, "active") && strcmp(word, "fencing") && strcmp(word, "fenced")))
 		return -EINVAL;
-	status->fenced = !strcmp(word, "fenced");
+	status->fenced = strcmp(word, "active");
 	while ((word = strtok_r(NULL, " ", &at)))
 		if (parse_field(word, status))
 			return -EINVAL;

@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libdevmapper.h>
+#include <linux/keyctl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@
 #define AGAIN	   8   /* what is soon done */
 #define KEY	   "key set :64:logon:t:"
 #define CHECK	   "key_check:1d7356ef71da54d4" /* see lib.sh */
+#define RIGHT	   "smoke test key, 64 bytes of it, known to all and good for none.."
 
 static const char *name, *disk, *first, *sector_size;
 static int major_number, minor_number;
@@ -226,19 +229,54 @@ static void change_key(void)
 {
 	unsigned int i;
 
-	suspend(true, false);
 	must(!send_message(KEY "wrong"), "a wrong key is taken");
 	for (i = 0; i < AGAIN; i++)
 		must(send_message(i % 2 ? KEY "right" : KEY "right2"), "key set");
-	resume();
+}
+
+/* A key of this device alone: when it is wiped it is gone from the keyring too. */
+static void set_own_key(void)
+{
+	char description[64], message[128];
+
+	snprintf(description, sizeof(description), "t:%s", name);
+	must(syscall(SYS_add_key, "logon", description, RIGHT, strlen(RIGHT),
+		     KEY_SPEC_USER_KEYRING) >= 0,
+	     "add_key");
+	snprintf(message, sizeof(message), KEY "%s", name);
+	must(send_message(message), "key set");
 }
 
 static void wipe_key(void)
 {
 	suspend(false, false);
+	set_own_key();
 	must(send_message("key wipe"), "key wipe");
 	must(send_message(KEY "right"), "key set after key wipe");
 	resume();
+}
+
+static bool holds_some(void)
+{
+	char status[512];
+
+	ask(DM_DEVICE_STATUS, status, sizeof(status));
+	return count_of(status, " held:");
+}
+
+/* While it is at work: what meets no key waits for one. */
+static void take_key_away(void)
+{
+	long long limit = now() + PATIENCE_S;
+
+	must(send_message("on_key_loss queue"), "on_key_loss");
+	set_own_key();
+	must(send_message("key wipe"), "key wipe");
+	while (!holds_some()) {
+		must(now() < limit, "nothing is held");
+		usleep(1000);
+	}
+	must(send_message(KEY "right"), "key set after key wipe");
 }
 
 /* What may come at any time, also while another juggles with the device */
@@ -301,10 +339,8 @@ static void failing_key(void)
 {
 	char command[512];
 
-	suspend(true, false);
 	snprintf(command, sizeof(command), "failing message %s '%s'", name, KEY "right");
 	must(!system(command), "failing message");
-	resume();
 }
 
 static const struct {
@@ -316,6 +352,7 @@ static const struct {
 	{ "swap", swap },
 	{ "change-key", change_key },
 	{ "wipe-key", wipe_key },
+	{ "take-key-away", take_key_away },
 	{ "meddle", meddle },
 	{ "remove", remove_and_create },
 	{ "failing-load", failing_load },

@@ -186,6 +186,8 @@ static void test_status(void **state)
 	assert_int_equal(table_status_parse("fenced reason:wiped since:1 more:later", &s), 0);
 	assert_true(s.fenced);
 	assert_string_equal(s.reason, "wiped");
+	assert_int_equal(table_status_parse("fencing reason:lease since:1", &s), 0);
+	assert_true(s.fenced);
 	assert_int_equal(table_status_parse("", &s), -EINVAL);
 	assert_int_equal(table_status_parse("odd", &s), -EINVAL);
 	assert_int_equal(table_status_parse("active reads:x", &s), -EINVAL);

@@ -1,0 +1,215 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A device without its key: what takes it away, how soon every copy is gone, what becomes of requests,
+# and that they go on with another.
+# vm: --memory 256 --all-cpus
+. "$(dirname "$0")/lib.sh"
+without_udev
+swapoff -a
+
+SECTORS=131072 # 64 MiB
+dmsetup create low --table "0 $SECTORS linear /dev/vdb 0"
+dd if=/dev/urandom of=/run/data bs=1M count=4 status=none
+
+table() { # table KEY [OPTION…]
+	echo "0 $SECTORS envelope aes-xts-plain64 :64:logon:$1 0 /dev/mapper/low 0 $# sector_size:4096 ${*:2}"
+}
+
+# A key that is fenced is gone: each device, and each time, has one of its own
+add() { # add NAME
+	residue key "test:$1"
+}
+
+map() { # map KEY [OPTION…]: as env, with a new key
+	add "$1"
+	dmsetup create env --table "$(table "test:$1" "${@:2}")"
+}
+
+set_key() { # set_key NAME: a new one
+	add "$1"
+	dmsetup message env 0 key set ":64:logon:test:$1"
+}
+
+says() { # says GLOB: the status does
+	local status
+	status=$(dmsetup status env)
+	# shellcheck disable=SC2053 # a glob
+	[[ $status == $1 ]]
+}
+
+ms() { # whatever the clock shows
+	awk '{ print int($1 * 1000) }' /proc/uptime
+}
+
+# within MS COMMAND…: succeeds, and takes no longer
+within() {
+	local begin end
+	begin=$(ms)
+	"${@:2}" || return
+	end=$(ms)
+	echo "# ${*:2}: $((end - begin)) ms of $1"
+	[ $((end - begin)) -le "$1" ]
+}
+
+holds() {
+	dd if=/dev/mapper/env iflag=direct bs=1M count=4 status=none | cmp - /run/data
+}
+
+reads() {
+	dd if=/dev/mapper/env of=/dev/null iflag=direct bs=4k count=1
+}
+
+none() { # none KIND: nothing of it is found in memory
+	[ "$(residue search | sed "s/.*\b$1:\([0-9]*\).*/\1/")" = 0 ]
+}
+
+# By a message, on a device at work
+ok "a device" map a
+dd if=/run/data of=/dev/mapper/env oflag=direct bs=1M status=none
+ok "key wipe" within 1000 dmsetup message env 0 key wipe
+ok "… fences it" says "*envelope fenced reason:wiped *"
+like "… says the kernel" "$(kernel_said)" "*fenced: wiped*"
+not_ok "… nothing is read" reads
+not_ok "… the key is gone from the keyring" keyctl search @s logon test:a
+ok "another key" set_key b
+ok "… and what was written is there" holds
+ok "another, while it has one" set_key c
+ok "… and what was written is there" holds
+keyctl unlink %logon:test:b # the key before is still its owner's
+ok "active, with its third key" says "*envelope active reason:none *key_generation:3 *"
+
+# By whoever has the key, while nothing is asked for
+ok "the key is revoked" keyctl revoke %logon:test:c
+ok "… which fences it" within 2000 poll 5 says "*envelope fenced reason:revoked *"
+set_key d
+ok "the key is invalidated" keyctl invalidate %logon:test:d
+ok "… which fences it" within 2000 poll 5 says "*envelope fenced reason:invalidated *"
+set_key e
+ok "the key expires in a second" keyctl timeout %logon:test:e 1
+ok "… which fences it" within 3000 poll 5 says "*envelope fenced reason:expired *"
+dmsetup remove env
+
+# By its lease
+ok "a device with a lease of 2 s" map f lease:2
+lasts() {
+	local end=$(($(ms) + 5000))
+	while [ "$(ms)" -lt $end ]; do
+		dmsetup message env 0 lease renew && says "*envelope active *" || return
+		date -s "+1 hour" >/dev/null
+	done
+}
+ok "… lasts while it is renewed, whatever the clock shows" lasts
+begin=$(ms)
+dmsetup message env 0 lease renew
+poll 5 says "*envelope fenced reason:lease *"
+took=$(($(ms) - begin))
+ok "… and ends 2 s after the last time: $took ms" test $took -ge 1990 -a $took -le 3000
+dmsetup remove env
+
+# The device below does not answer
+ok "a device" map g
+dmsetup suspend --noflush low
+dd if=/dev/mapper/env of=/run/late iflag=direct bs=64k count=1 status=none 2>/run/late.log &
+reader=$!
+dd if=/run/data of=/dev/mapper/env oflag=direct bs=64k count=1 seek=100 status=none &
+writer=$!
+waits() { # waits N: so many requests are at the device below
+	[ "$(awk '{ print $1 + $2 }' "/sys/block/dm-$(dmsetup info -c --noheadings -o minor env)/inflight")" -eq "$1" ]
+}
+ok "a read and a write wait for the disk" poll 5 waits 2
+not_ok "the key is in memory" none key
+not_ok "… and what AES makes of it" none round-keys
+ok "key wipe does not wait for it" within 1000 dmsetup message env 0 key wipe
+ok "… the key is nowhere in memory" none key
+ok "… nor what AES makes of it" none round-keys
+dmsetup resume low
+wait $reader
+is "the read fails when it comes back" "$?: $(wc -c </run/late)" "1: 0"
+wait $writer
+is "the write succeeds: it was encrypted before" "$?" 0
+dmsetup remove env
+
+# Requests wait for another key
+ok "a device whose requests wait" map h on_key_loss:queue
+dmsetup message env 0 key wipe
+holds >/run/held.log 2>&1 &
+reader=$!
+dd if=/run/data of=/dev/mapper/env oflag=direct bs=1M seek=8 status=none &
+writer=$!
+ok "a read and a write wait" poll 5 says "*held:[1-9]*"
+nowait() {
+	python3 - <<-'PY'
+		import errno, mmap, os
+		device = os.open("/dev/mapper/env", os.O_RDWR | os.O_DIRECT)
+		buffer = mmap.mmap(-1, 4096)
+		for call in os.preadv, os.pwritev:
+		    try:
+		        call(device, [buffer], 0, os.RWF_NOWAIT)
+		        raise SystemExit("it was done")
+		    except OSError as error:
+		        if error.errno != errno.EAGAIN:
+		            raise
+	PY
+}
+ok "what must not wait is told so" nowait
+ok "another key" set_key i
+wait $reader
+is "… and the read goes on" "$?" 0
+wait $writer
+is "… and the write" "$?" 0
+ok "… which wrote" cmp /run/data <(dd if=/dev/mapper/env iflag=direct bs=1M skip=8 count=4 status=none)
+ok "none waits any more" says "*held:0*"
+
+dmsetup message env 0 key wipe
+reads 2>/dev/null &
+reader=$!
+ok "a read waits" poll 5 says "*held:[1-9]*"
+ok "on_key_loss error" dmsetup message env 0 on_key_loss error
+wait $reader
+is "… and it fails" "$?" 1
+dmsetup remove env
+
+ok "a device whose requests wait for 1 s" map j on_key_loss:queue queue_timeout:1
+dmsetup message env 0 key wipe
+fails() {
+	! reads
+}
+ok "… after which they fail" within 4000 fails
+ok "another key" set_key k
+ok "… and they do not" reads
+dmsetup message env 0 key wipe
+
+# What waits holds up neither who suspends, nor who removes
+reads 2>/dev/null &
+reader=$!
+ok "a read waits" poll 5 says "*held:[1-9]*"
+ok "suspended, it fails" within 4000 dmsetup suspend env
+wait $reader
+is "… with an error" "$?" 1
+add l
+dmsetup reload env --table "$(table test:l on_key_loss:queue)"
+keyctl revoke %logon:test:l
+inactive_lost() {
+	! dmsetup resume env || says "*envelope fenced reason:revoked *"
+}
+ok "a table that was only loaded is fenced too" poll 5 inactive_lost
+holds >/run/held.log 2>&1 &
+reader=$!
+ok "a read waits" poll 5 says "*held:[1-9]*"
+ok "suspended without a flush, it goes on with the next table" dmsetup suspend --noflush env
+add m
+dmsetup reload env --table "$(table test:m on_key_loss:queue)"
+ok "… which has a key" dmsetup resume env
+wait $reader
+is "… and reads what was written" "$?: $(cat /run/held.log)" "0: "
+event=$(dmsetup info -c --noheadings -o events env)
+dmsetup message env 0 key wipe
+ok "who waits for events hears of it" timeout 5 dmsetup wait env "$event"
+reads 2>/dev/null &
+reader=$!
+ok "a read waits" poll 5 says "*held:[1-9]*"
+ok "removed by force, it fails" within 4000 dmsetup remove --force --retry env
+wait $reader
+is "… with an error" "$?" 1
+ok "the kernel log is clean" kernel_clean
+done_testing
