@@ -38,7 +38,7 @@ static struct delayed_work watcher;
 /* The one place where a state changes. With the lock. */
 static void enter(struct envelope_life *life, enum envelope_state state, const char *reason)
 {
-	life->state = state;
+	WRITE_ONCE(life->state, state);
 	life->reason = reason;
 	life->since = ktime_get_boottime_seconds();
 }
@@ -59,7 +59,7 @@ static void retire(struct envelope *env, struct envelope_generation *generation)
 	WARN_ON(envelope_xts_set_key(generation->xts, nothing, env->table.key.size));
 }
 
-static bool begin_to_fence(struct envelope_life *life, const struct envelope_generation *its,
+static void begin_to_fence(struct envelope_life *life, const struct envelope_generation *its,
 			   const char *reason)
 {
 	unsigned long flags;
@@ -75,7 +75,6 @@ static bool begin_to_fence(struct envelope_life *life, const struct envelope_gen
 	spin_unlock_irqrestore(&life->lock, flags);
 	if (begins)
 		queue_work(fences, &life->work);
-	return begins;
 }
 
 /**
@@ -282,7 +281,7 @@ unsigned int envelope_lease_left(struct envelope *env)
 {
 	s64 left = ktime_to_ns(ktime_sub(env->life.lease_end, ktime_get_boottime()));
 
-	if (env->life.state != ENVELOPE_ACTIVE || left <= 0)
+	if (READ_ONCE(env->life.state) != ENVELOPE_ACTIVE || left <= 0)
 		return 0;
 	return DIV_ROUND_UP_ULL(left, NSEC_PER_SEC);
 }
@@ -434,8 +433,8 @@ void envelope_life_exit(struct envelope *env)
 {
 	struct envelope_life *life = &env->life;
 
-	if (!life->work.func)
-		return;	/* not even begun */
+	if (!life->generations[0].xts)
+		return;	/* envelope_life_init() was not called, or soon at its end */
 	unwatch(life);
 	hrtimer_cancel(&life->lease);
 	cancel_work_sync(&life->work);

@@ -133,7 +133,7 @@ static int check_and_set(struct envelope *env, struct envelope_xts *xts, const u
 
 /**
  * envelope_key_set() - find a key, check it, and have bios use it
- * @env:   @env->lock is held, or it is being constructed
+ * @env:   @env->lock is held
  * @spec:  which key; the caller makes it the table's on success
  * @error: set to what is wrong
  *

@@ -18,11 +18,12 @@ static void envelope_free(struct envelope *env)
 {
 	/* who gave a bio away may not have seen to the other CPU yet, though that has done it */
 	synchronize_rcu_expedited();
+	/* first: until then a fence may come, which has requests released */
+	envelope_life_exit(env);
 	if (env->workqueue) {
 		envelope_hold_exit(env);
 		destroy_workqueue(env->workqueue);
 	}
-	envelope_life_exit(env);
 	mempool_exit(&env->scratch);
 	envelope_bounce_exit(&env->bounce);
 	free_percpu(env->spread);
@@ -135,8 +136,11 @@ static int envelope_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		r = alloc_ciphers(env, &ti->error);
 	if (!r)
 		r = alloc_memory(env, &ti->error);
-	if (!r)
+	if (!r) {
+		mutex_lock(&env->lock);
 		r = envelope_key_set(env, &env->table.key, &ti->error);
+		mutex_unlock(&env->lock);
+	}
 	if (r) {
 		envelope_free(env);
 		return r;
@@ -182,8 +186,10 @@ static void status_info(struct envelope *env, char *result, unsigned int maxlen)
 	struct envelope_stats stats = sum_stats(env);
 	unsigned int sz = 0;
 
-	DMEMIT("%s reason:%s since:%lld", state_names[READ_ONCE(env->life.state)],
-	       env->life.reason, env->life.since);
+	spin_lock_irq(&env->life.lock);
+	DMEMIT("%s reason:%s since:%lld", state_names[env->life.state], env->life.reason,
+	       env->life.since);
+	spin_unlock_irq(&env->life.lock);
 	if (env->table.lease)
 		DMEMIT(" lease:%u/%u", env->table.lease, envelope_lease_left(env));
 	else
@@ -306,13 +312,17 @@ static int message_key(struct envelope *env, unsigned int argc, char **argv)
 /* A timeout is of the queue: it goes with it, or the table line would not load again */
 static int message_on_key_loss(struct envelope *env, const char *policy)
 {
-	int r = envelope_on_key_loss_parse(policy, &env->table.on_key_loss);
+	enum envelope_on_key_loss wanted;
+	int r = envelope_on_key_loss_parse(policy, &wanted);
 
-	if (!r && env->table.on_key_loss == ENVELOPE_ERROR) {
+	if (r)
+		return r;
+	WRITE_ONCE(env->table.on_key_loss, wanted);
+	if (wanted == ENVELOPE_ERROR) {
 		env->table.queue_timeout = 0;
 		envelope_hold_release(env);
 	}
-	return r;
+	return 0;
 }
 
 static int message_lease_renew(struct envelope *env)

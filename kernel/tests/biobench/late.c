@@ -6,7 +6,6 @@
  */
 #include <linux/cpu.h>
 #include <linux/err.h>
-#include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/minmax.h>
@@ -14,6 +13,7 @@
 #include <linux/random.h>
 #include <linux/sched.h>
 
+#include "../../compat/hrtimer.h"
 #include "biobench.h"
 
 /**
@@ -78,16 +78,6 @@ static int run_task(void *data)
 	return 0;
 }
 
-static void setup_timer(struct hrtimer *timer)
-{
-#ifdef HAVE_HRTIMER_SETUP
-	hrtimer_setup(timer, timer_comes, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-#else
-	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-	timer->function = timer_comes;
-#endif
-}
-
 static int start_on(int cpu, u32 period)
 {
 	struct late *its = per_cpu_ptr(&late, cpu);
@@ -96,7 +86,8 @@ static int start_on(int cpu, u32 period)
 	if (IS_ERR(task))
 		return PTR_ERR(task);
 	*its = (struct late){ .period = period, .task = task };
-	setup_timer(&its->timer);
+	envelope_hrtimer_setup(&its->timer, timer_comes, CLOCK_MONOTONIC,
+			       HRTIMER_MODE_REL_PINNED_HARD);
 	wake_up_process(task);
 	return 0;
 }
