@@ -10,17 +10,6 @@
 #include "log.h"
 #include "op.h"
 
-static const char *const state_names[ENVELOPE_PROVIDER_STATES] = {
-	[ENVELOPE_PROVIDER_OK] = "ok",
-	[ENVELOPE_PROVIDER_THROTTLED] = "throttled",
-	[ENVELOPE_PROVIDER_UNREACHABLE] = "unreachable",
-	[ENVELOPE_PROVIDER_DENIED] = "denied",
-	[ENVELOPE_PROVIDER_DISABLED] = "disabled",
-	[ENVELOPE_PROVIDER_EXPIRED] = "expired",
-	[ENVELOPE_PROVIDER_NOT_YET_VALID] = "not-yet-valid",
-	[ENVELOPE_PROVIDER_DELETED] = "deleted",
-};
-
 #define VERSIONS_SHOWN 1000
 
 static int add_versions(struct op *op, const char *name, unsigned int n, struct json_object *array,
@@ -38,7 +27,7 @@ static int add_versions(struct op *op, const char *name, unsigned int n, struct 
 		version = json_object_new_object();
 		op_add_text(version, "version", reply.version);
 		op_add_text(version, "created", reply.created);
-		op_add_text(version, "state", state_names[reply.state]);
+		op_add_text(version, "state", envelope_provider_state_name(reply.state));
 		json_object_array_add(array, version);
 	}
 	return 0;
@@ -76,8 +65,8 @@ static int show(struct op *op, const char *name, struct json_object **kek, struc
 		json_object_put(versions);
 		return r;
 	}
-	*kek = describe(name, config.provider, state_names[attributes.state], attributes.version,
-			versions,
+	*kek = describe(name, config.provider, envelope_provider_state_name(attributes.state),
+			attributes.version, versions,
 			attributes.unbacked ? "no backup holds its newest version" : NULL);
 	return 0;
 }

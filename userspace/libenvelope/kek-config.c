@@ -25,39 +25,105 @@ struct reading {
 	char why[256]; /* the first bad line, which ends the reading */
 };
 
-static bool set_provider(struct envelope_kek_config *config, const char *value)
+/* By the numbers that stand for them */
+static const char *const losses[] = { "lease", "fence", NULL };
+static const char *const resumes[] = { "none", "held", "all", NULL };
+static const char *const answers[] = { "no", "yes", NULL };
+
+static bool set_text(char *out, size_t room, const char *value)
 {
-	return *value && snprintf(config->provider, sizeof(config->provider), "%s", value) <
-				 (int)sizeof(config->provider);
+	return *value && snprintf(out, room, "%s", value) < (int)room;
 }
 
-static bool set_lease(struct envelope_kek_config *config, const char *value)
+static bool set_number(unsigned int *out, const char *value, unsigned long min, unsigned long max)
 {
+	unsigned long number;
 	char *end;
-	unsigned long seconds;
 
 	errno = 0;
-	seconds = strtoul(value, &end, 10);
-	if (errno || *end || *value < '0' || *value > '9' || seconds < ENVELOPE_LEASE_MIN ||
-	    seconds > ENVELOPE_LEASE_MAX)
+	number = strtoul(value, &end, 10);
+	if (errno || *end || *value < '0' || *value > '9' || number < min || number > max)
 		return false;
-	config->lease = (unsigned int)seconds;
+	*out = (unsigned int)number;
 	return true;
 }
 
-static bool set_keystore(struct envelope_kek_config *config, const char *value)
+/* @words: NULL-terminated; -1 where @value is none of them */
+static int find_word(const char *const *words, const char *value)
 {
-	return *value == '/' && snprintf(config->keystore, sizeof(config->keystore), "%s", value) <
-					(int)sizeof(config->keystore);
+	for (int i = 0; words[i]; i++)
+		if (!strcmp(words[i], value))
+			return i;
+	return -1;
 }
+
+static bool set_provider(struct envelope_kek_config *config, const char *value, unsigned int state)
+{
+	return set_text(config->provider, sizeof(config->provider), value);
+}
+
+static bool set_lease(struct envelope_kek_config *config, const char *value, unsigned int state)
+{
+	return set_number(&config->lease, value, ENVELOPE_LEASE_MIN, ENVELOPE_LEASE_MAX);
+}
+
+static bool set_interval(struct envelope_kek_config *config, const char *value, unsigned int state)
+{
+	return set_number(&config->check_interval, value, 1, ENVELOPE_CHECK_MAX);
+}
+
+static bool set_loss(struct envelope_kek_config *config, const char *value, unsigned int state)
+{
+	int loss = find_word(losses, value);
+
+	if (loss >= 0)
+		config->on_state[state] = (enum envelope_loss)loss;
+	return loss >= 0;
+}
+
+static bool set_resume(struct envelope_kek_config *config, const char *value, unsigned int state)
+{
+	int resume = find_word(resumes, value);
+
+	if (resume >= 0)
+		config->resume = (enum envelope_resume)resume;
+	return resume >= 0;
+}
+
+static bool set_lock_on_sleep(struct envelope_kek_config *config, const char *value,
+			      unsigned int state)
+{
+	int yes = find_word(answers, value);
+
+	config->lock_on_sleep = yes > 0;
+	return yes >= 0;
+}
+
+static bool set_keystore(struct envelope_kek_config *config, const char *value, unsigned int state)
+{
+	return *value == '/' && set_text(config->keystore, sizeof(config->keystore), value);
+}
+
+#define LOSS "lease or fence", set_loss
 
 static const struct {
 	const char *section, *name, *expected;
-	bool (*set)(struct envelope_kek_config *config, const char *value);
+	bool (*set)(struct envelope_kek_config *config, const char *value, unsigned int state);
+	unsigned int state;
 } keys[] = {
-	{ "kek", "provider", "the name of a provider", set_provider },
-	{ "kek", "lease", "10 to 86400 seconds", set_lease },
-	{ "service", "keystore", "the full path of a directory", set_keystore },
+	{ "kek", "provider", "the name of a provider", set_provider, 0 },
+	{ "kek", "lease", "5 to 86400 seconds", set_lease, 0 },
+	{ "kek", "check_interval", "1 to 3600 seconds", set_interval, 0 },
+	{ "kek", "on_throttled", LOSS, ENVELOPE_PROVIDER_THROTTLED },
+	{ "kek", "on_unreachable", LOSS, ENVELOPE_PROVIDER_UNREACHABLE },
+	{ "kek", "on_denied", LOSS, ENVELOPE_PROVIDER_DENIED },
+	{ "kek", "on_disabled", LOSS, ENVELOPE_PROVIDER_DISABLED },
+	{ "kek", "on_expired", LOSS, ENVELOPE_PROVIDER_EXPIRED },
+	{ "kek", "on_not_yet_valid", LOSS, ENVELOPE_PROVIDER_NOT_YET_VALID },
+	{ "kek", "on_deleted", LOSS, ENVELOPE_PROVIDER_DELETED },
+	{ "kek", "resume", "none, held or all", set_resume, 0 },
+	{ "kek", "lock_on_sleep", "yes or no", set_lock_on_sleep, 0 },
+	{ "service", "keystore", "the full path of a directory", set_keystore, 0 },
 };
 
 /* Return: 0, which tells libinih the same */
@@ -82,7 +148,7 @@ static int set_key(void *data, const char *section, const char *name, const char
 		if (reading->given & 1U << i)
 			return bad(reading, "[%s] %s is given twice", section, name);
 		reading->given |= 1U << i;
-		if (!keys[i].set(reading->config, value))
+		if (!keys[i].set(reading->config, value, keys[i].state))
 			return bad(reading, "[%s] %s must be %s, not \"%.60s\"", section, name,
 				   keys[i].expected, value);
 		return 1;
@@ -146,12 +212,17 @@ int envelope_kek_config_parse(const char *text, const char *path,
 	return 0;
 }
 
-static void set_defaults(struct envelope_kek_config *config, const char *name)
+void envelope_kek_config_default(struct envelope_kek_config *config, const char *name)
 {
 	memset(config, 0, sizeof(*config));
 	snprintf(config->name, sizeof(config->name), "%s", name);
 	snprintf(config->keystore, sizeof(config->keystore), "%s", ENVELOPE_KEYSTORE_DIRECTORY);
 	config->lease = ENVELOPE_LEASE_DEFAULT;
+	config->check_interval = ENVELOPE_CHECK_DEFAULT;
+	config->resume = ENVELOPE_RESUME_HELD;
+	/* Somebody decided these; a network that fails did not */
+	for (unsigned int i = ENVELOPE_PROVIDER_DENIED; i < ENVELOPE_PROVIDER_STATES; i++)
+		config->on_state[i] = ENVELOPE_LOSS_FENCE;
 }
 
 static int undeclared(const char *path, const char *name, struct envelope_error *e)
@@ -172,7 +243,7 @@ int envelope_kek_config_load(const char *directory, const char *name,
 	if (!envelope_kek_name_valid(name))
 		return envelope_fail(e, ENVELOPE_E_USAGE, "\"%.80s\" cannot be the name of a KEK",
 				     name);
-	set_defaults(config, name);
+	envelope_kek_config_default(config, name);
 	snprintf(path, sizeof(path), "%s/%s" SUFFIX, directory, name);
 	r = envelope_file_read(path, CONFIG_LIMIT, &text, &size);
 	if (r == -ENOENT && !strcmp(name, ENVELOPE_DEFAULT_KEK)) {
@@ -225,25 +296,50 @@ int envelope_kek_config_list(const char *directory, char ***names, struct envelo
 	return *names ? 0 : envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
 }
 
+/* NULL when out of memory */
+static char *format(const struct envelope_kek_config *config)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	if (!file)
+		return NULL;
+	fprintf(file, "[kek]\nprovider = %s\nlease = %u\ncheck_interval = %u\n", config->provider,
+		config->lease, config->check_interval);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (keys[i].set == set_loss)
+			fprintf(file, "%s = %s\n", keys[i].name,
+				losses[config->on_state[keys[i].state]]);
+	fprintf(file, "resume = %s\nlock_on_sleep = %s\n", resumes[config->resume],
+		answers[config->lock_on_sleep]);
+	fprintf(file, "\n[service]\nkeystore = %s\n", config->keystore);
+	if (!fclose(file))
+		return text;
+	free(text);
+	return NULL;
+}
+
 int envelope_kek_config_write(const char *directory, const struct envelope_kek_config *config,
 			      struct envelope_error *e)
 {
-	char path[PATH_MAX], text[1024];
 	struct envelope_kek_config back = *config;
+	char path[PATH_MAX], *text;
 	struct stat st;
 	int r;
 
 	snprintf(path, sizeof(path), "%s/%s" SUFFIX, directory, config->name);
 	if (lstat(path, &st) == 0)
 		return envelope_fail(e, ENVELOPE_E_EXISTS, "%s is already there", path);
-	snprintf(text, sizeof(text),
-		 "[kek]\nprovider = %s\nlease = %u\n\n[service]\nkeystore = %s\n", config->provider,
-		 config->lease, config->keystore);
+	text = format(config);
+	if (!text)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
 	r = envelope_kek_config_parse(text, path, &back, e);
-	if (r < 0)
-		return r;
-	r = envelope_file_replace(path, text, strlen(text), 0644);
-	if (r < 0)
-		return envelope_fail_file(e, path, -r);
-	return 0;
+	if (!r) {
+		r = envelope_file_replace(path, text, strlen(text), 0644);
+		if (r < 0)
+			r = envelope_fail_file(e, path, -r);
+	}
+	free(text);
+	return r;
 }

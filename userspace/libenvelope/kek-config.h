@@ -3,15 +3,33 @@
 #ifndef ENVELOPE_KEK_CONFIG_H
 #define ENVELOPE_KEK_CONFIG_H
 
+#include <stdbool.h>
+
 #include "error.h"
+#include "provider-state.h"
 #include "token.h"
 
 #define ENVELOPE_KEKS_DIRECTORY	    "/etc/envelope/keks.d"
 #define ENVELOPE_KEYSTORE_DIRECTORY "/var/lib/envelope/keystore"
 #define ENVELOPE_DEFAULT_KEK	    "default"
-#define ENVELOPE_LEASE_MIN	    10	  /* seconds */
+#define ENVELOPE_LEASE_MIN	    5	  /* seconds */
 #define ENVELOPE_LEASE_DEFAULT	    3600  /* seconds */
 #define ENVELOPE_LEASE_MAX	    86400 /* seconds */
+#define ENVELOPE_CHECK_DEFAULT	    60	  /* seconds */
+#define ENVELOPE_CHECK_MAX	    3600  /* seconds */
+
+/** enum envelope_loss - what becomes of devices when a KEK is not well */
+enum envelope_loss {
+	ENVELOPE_LOSS_LEASE, /* their lease runs out */
+	ENVELOPE_LOSS_FENCE, /* they are fenced now */
+};
+
+/** enum envelope_resume - which fenced devices get their key again when the KEK is well again */
+enum envelope_resume {
+	ENVELOPE_RESUME_NONE,
+	ENVELOPE_RESUME_HELD, /* those whose requests wait */
+	ENVELOPE_RESUME_ALL,
+};
 
 /**
  * struct envelope_kek_config - one KEK as declared
@@ -21,6 +39,7 @@
  *   [kek]
  *   provider = service
  *   lease = 3600
+ *   on_disabled = fence
  *
  *   [service]
  *   keystore = /var/lib/envelope/keystore
@@ -28,9 +47,16 @@
 struct envelope_kek_config {
 	char name[ENVELOPE_KEK_NAME_MAX + 1];
 	char provider[32];
-	unsigned int lease; /* seconds a device opened by this KEK runs without renewal */
+	unsigned int lease;	     /* seconds a device opened by this KEK runs without renewal */
+	unsigned int check_interval; /* seconds from one proof that the KEK is well to the next */
+	enum envelope_loss on_state[ENVELOPE_PROVIDER_STATES];
+	enum envelope_resume resume;
+	bool lock_on_sleep;
 	char keystore[256]; /* service: directory */
 };
+
+/** envelope_kek_config_default() - what holds where the file says nothing */
+void envelope_kek_config_default(struct envelope_kek_config *config, const char *name);
 
 /**
  * envelope_kek_config_load() - read DIRECTORY/NAME.conf

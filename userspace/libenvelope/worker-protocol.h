@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "provider-state.h"
 #include "token.h"
 
 #define ENVELOPE_WORKER_PROTOCOL  1
@@ -28,19 +29,6 @@ enum envelope_worker_op {
 	ENVELOPE_WORKER_WRAP,	    /* the cell's share, by the newest version */
 	ENVELOPE_WORKER_UNWRAP,	    /* request.wrapped into the cell */
 	ENVELOPE_WORKER_OPS,
-};
-
-/* DESIGN: provider states are distinct, each with its own policy */
-enum envelope_provider_state {
-	ENVELOPE_PROVIDER_OK,
-	ENVELOPE_PROVIDER_THROTTLED,
-	ENVELOPE_PROVIDER_UNREACHABLE,
-	ENVELOPE_PROVIDER_DENIED,
-	ENVELOPE_PROVIDER_DISABLED,
-	ENVELOPE_PROVIDER_EXPIRED,
-	ENVELOPE_PROVIDER_NOT_YET_VALID,
-	ENVELOPE_PROVIDER_DELETED,
-	ENVELOPE_PROVIDER_STATES,
 };
 
 struct envelope_worker_memory {

@@ -28,6 +28,13 @@ static void test_default(void **state)
 	assert_string_equal(config.provider, "service");
 	assert_string_equal(config.keystore, ENVELOPE_KEYSTORE_DIRECTORY);
 	assert_int_equal(config.lease, ENVELOPE_LEASE_DEFAULT);
+	assert_int_equal(config.check_interval, 60);
+	assert_int_equal(config.resume, ENVELOPE_RESUME_HELD);
+	assert_false(config.lock_on_sleep);
+	assert_int_equal(config.on_state[ENVELOPE_PROVIDER_UNREACHABLE], ENVELOPE_LOSS_LEASE);
+	assert_int_equal(config.on_state[ENVELOPE_PROVIDER_THROTTLED], ENVELOPE_LOSS_LEASE);
+	for (int i = ENVELOPE_PROVIDER_DENIED; i < ENVELOPE_PROVIDER_STATES; i++)
+		assert_int_equal(config.on_state[i], ENVELOPE_LOSS_FENCE);
 	assert_good(envelope_kek_config_load("/none", "default", &config, &e));
 }
 
@@ -60,6 +67,28 @@ static void test_declared(void **state)
 	free(names);
 }
 
+static void test_policy(void **state)
+{
+	struct envelope_kek_config config, back;
+	struct envelope_error e;
+
+	declare("policy", "[kek]\nprovider = service\nlease = 5\ncheck_interval = 2\n"
+			  "on_unreachable = fence\non_not_yet_valid = lease\nresume = all\n"
+			  "lock_on_sleep = yes\n");
+	assert_good(envelope_kek_config_load(directory, "policy", &config, &e));
+	assert_int_equal(config.lease, 5);
+	assert_int_equal(config.check_interval, 2);
+	assert_int_equal(config.on_state[ENVELOPE_PROVIDER_UNREACHABLE], ENVELOPE_LOSS_FENCE);
+	assert_int_equal(config.on_state[ENVELOPE_PROVIDER_NOT_YET_VALID], ENVELOPE_LOSS_LEASE);
+	assert_int_equal(config.on_state[ENVELOPE_PROVIDER_DISABLED], ENVELOPE_LOSS_FENCE);
+	assert_int_equal(config.resume, ENVELOPE_RESUME_ALL);
+	assert_true(config.lock_on_sleep);
+	memcpy(config.name, "second", sizeof("second"));
+	assert_good(envelope_kek_config_write(directory, &config, &e));
+	assert_good(envelope_kek_config_load(directory, "second", &back, &e));
+	assert_memory_equal(&back, &config, sizeof(config));
+}
+
 static void test_undeclared(void **state)
 {
 	struct envelope_kek_config config;
@@ -79,11 +108,16 @@ static void test_bad(void **state)
 		{ "[kek]\nprovider = service\n[azure]\nvault = x\n", ":3: [azure]" },
 		{ "[kek]\nprovider = service\n[empty]\n", ":3: [empty] is not a known section" },
 		{ "provider = service\n", ":1: [] provider is not known" },
-		{ "[kek]\nprovider = service\nlease = 5\n", ":3: [kek] lease must be 10 to" },
+		{ "[kek]\nprovider = service\nlease = 4\n", ":3: [kek] lease must be 5 to" },
 		{ "[kek]\nprovider = service\nlease = 90000\n", "not \"90000\"" },
 		{ "[kek]\nprovider = service\nlease = soon\n", ":3: [kek] lease must be" },
 		{ "[kek]\nprovider = service\nlease = -60\n", ":3: [kek] lease must be" },
 		{ "[kek]\nprovider = service\n[service]\nkeystore = relative\n", "full path" },
+		{ "[kek]\nprovider = service\ncheck_interval = 0\n", "must be 1 to 3600" },
+		{ "[kek]\nprovider = service\non_disabled = stop\n", "must be lease or fence" },
+		{ "[kek]\nprovider = service\non_ok = fence\n", "[kek] on_ok is not known" },
+		{ "[kek]\nprovider = service\nresume = yes\n", "must be none, held or all" },
+		{ "[kek]\nprovider = service\nlock_on_sleep = 1\n", "must be yes or no" },
 		{ "[kek]\nlease = 60\n", "provider is missing" },
 		{ "provider\n", ":1: neither" },
 		{ "[kek]\nprovider\nlease = 5\n", ":2: neither" },
@@ -129,9 +163,8 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_default),
-		cmocka_unit_test(test_declared),
-		cmocka_unit_test(test_undeclared),
+		cmocka_unit_test(test_default), cmocka_unit_test(test_declared),
+		cmocka_unit_test(test_policy),	cmocka_unit_test(test_undeclared),
 		cmocka_unit_test(test_bad),
 	};
 
