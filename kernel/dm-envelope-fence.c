@@ -244,30 +244,31 @@ static enum hrtimer_restart lease_ends(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-static void begin_lease(struct envelope *env)
+/* It may end sooner than it would have: then the timer comes sooner too. */
+static void begin_lease(struct envelope *env, unsigned int seconds)
 {
 	struct envelope_life *life = &env->life;
 
-	if (!env->table.lease)
+	if (!seconds)
 		return;
 	spin_lock_irq(&life->lock);
-	life->lease_end = ktime_add(ktime_get_boottime(),
-				    ktime_set(env->table.lease, 0));
+	life->lease_end = ktime_add(ktime_get_boottime(), ktime_set(seconds, 0));
 	spin_unlock_irq(&life->lock);
 	hrtimer_start(&life->lease, life->lease_end, HRTIMER_MODE_ABS);
 }
 
 /**
  * envelope_lease_renew() - let the lease begin anew
- * @env: @env->lock is held
+ * @env:     @env->lock is held
+ * @seconds: after which it ends, at most those of the table; 0 where that has no lease
  *
  * Return: 0; -ENOKEY where the device is fenced.
  */
-int envelope_lease_renew(struct envelope *env)
+int envelope_lease_renew(struct envelope *env, unsigned int seconds)
 {
 	if (READ_ONCE(env->life.state) != ENVELOPE_ACTIVE)
 		return -ENOKEY;
-	begin_lease(env);
+	begin_lease(env, seconds);
 	return 0;
 }
 
@@ -334,7 +335,7 @@ void envelope_life_begin(struct envelope *env, struct key *key)
 	percpu_ref_reinit(&next->users);
 	while (!install(&env->life, &replaces))
 		finish_fencing(env);
-	begin_lease(env);
+	begin_lease(env, env->table.lease);
 	if (replaces) {
 		retire(env, last);
 		key_put(last->key);

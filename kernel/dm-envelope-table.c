@@ -178,9 +178,27 @@ static int parse_key_check(struct envelope_table *table, const char *value)
 	return hex2bin(table->key_check, value, ENVELOPE_CHECK_SIZE);
 }
 
+/**
+ * envelope_lease_parse() - parse the seconds of a lease
+ * @text:    the number
+ * @most:    that there may be
+ * @seconds: set, unless the number is wrong
+ *
+ * Return: 0 or -EINVAL.
+ */
+int envelope_lease_parse(const char *text, unsigned int most, unsigned int *seconds)
+{
+	unsigned int number;
+
+	if (kstrtouint(text, 10, &number) || !number || number > most)
+		return -EINVAL;
+	*seconds = number;
+	return 0;
+}
+
 static int parse_lease(struct envelope_table *table, const char *value)
 {
-	return kstrtouint(value, 10, &table->lease) || !table->lease ? -EINVAL : 0;
+	return envelope_lease_parse(value, UINT_MAX, &table->lease);
 }
 
 static int parse_on_key_loss(struct envelope_table *table, const char *value)

@@ -325,26 +325,35 @@ static int message_on_key_loss(struct envelope *env, const char *policy)
 	return 0;
 }
 
-static int message_lease_renew(struct envelope *env)
+/* @text: the seconds after which it ends, NULL for those of the table */
+static int message_lease_renew(struct envelope *env, const char *text)
 {
-	int r = envelope_lease_renew(env);
+	const char *name = dm_table_device_name(env->ti->table);
+	unsigned int seconds = env->table.lease;
+	int r;
 
+	if (text && envelope_lease_parse(text, env->table.lease, &seconds)) {
+		DMERR("%s: lease renew: the seconds must be 1 to those of the table",
+		      name);
+		return -EINVAL;
+	}
+	r = envelope_lease_renew(env, seconds);
 	if (r)
-		DMERR("%s: lease renew: it is fenced; give it a key with key set",
-		      dm_table_device_name(env->ti->table));
+		DMERR("%s: lease renew: it is fenced; give it a key with key set", name);
 	return r;
 }
 
 /*
- * Messages: key set :<bytes>:<type>:<description>, key wipe, lease renew,
+ * Messages: key set :<bytes>:<type>:<description>, key wipe, lease renew [<seconds>],
  * on_key_loss error|queue.
  */
 static int handle_message(struct envelope *env, unsigned int argc, char **argv)
 {
 	if (argc >= 2 && !strcasecmp(argv[0], "key"))
 		return message_key(env, argc, argv);
-	if (argc == 2 && !strcasecmp(argv[0], "lease") && !strcasecmp(argv[1], "renew"))
-		return message_lease_renew(env);
+	if ((argc == 2 || argc == 3) && !strcasecmp(argv[0], "lease") &&
+	    !strcasecmp(argv[1], "renew"))
+		return message_lease_renew(env, argc == 3 ? argv[2] : NULL);
 	if (argc == 2 && !strcasecmp(argv[0], "on_key_loss"))
 		return message_on_key_loss(env, argv[1]);
 	DMERR("unknown message: use key set, key wipe, lease renew or on_key_loss");
@@ -415,7 +424,7 @@ static void envelope_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 static struct target_type envelope_target = {
 	.name = "envelope",
-	.version = { 1, 2, 0 },
+	.version = { 1, 3, 0 },
 	.features = DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = envelope_ctr,

@@ -97,6 +97,7 @@ int envelope_table_parse(struct envelope_table *table, unsigned int argc, char *
 			 char **error);
 const char *envelope_on_key_loss_name(enum envelope_on_key_loss policy);
 int envelope_on_key_loss_parse(const char *text, enum envelope_on_key_loss *policy);
+int envelope_lease_parse(const char *text, unsigned int most, unsigned int *seconds);
 
 /**
  * envelope_iv() - the IV of a sector: plain64
@@ -391,7 +392,7 @@ int envelope_life_init(struct envelope *env);
 void envelope_life_exit(struct envelope *env);
 struct envelope_generation *envelope_life_next(struct envelope *env);
 void envelope_life_begin(struct envelope *env, struct key *key);
-int envelope_lease_renew(struct envelope *env);
+int envelope_lease_renew(struct envelope *env, unsigned int seconds);
 unsigned int envelope_lease_left(struct envelope *env);
 void envelope_fence(struct envelope *env, const char *reason);
 struct envelope_generation *envelope_generation_get(struct envelope *env);

@@ -239,12 +239,33 @@ static void on_key_loss_names(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, envelope_on_key_loss_name(policy), "error");
 }
 
+/* Of a message, where the table's lease is of 60 s */
+static void lease_within(struct kunit *test)
+{
+	static const char *const bad[] = {
+		"", "0", "-1", "61", "4294967296", "4294967297", "1s", "0x10", " 5",
+	};
+	unsigned int i, seconds = 7;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, envelope_lease_parse(bad[i], 60, &seconds), -EINVAL,
+				    "%s", bad[i]);
+		KUNIT_EXPECT_EQ(test, seconds, 7U);
+	}
+	KUNIT_EXPECT_EQ(test, envelope_lease_parse("1", 60, &seconds), 0);
+	KUNIT_EXPECT_EQ(test, seconds, 1U);
+	KUNIT_EXPECT_EQ(test, envelope_lease_parse("60", 60, &seconds), 0);
+	KUNIT_EXPECT_EQ(test, seconds, 60U);
+	KUNIT_EXPECT_EQ(test, envelope_lease_parse("1", 0, &seconds), -EINVAL);
+}
+
 static struct kunit_case table_cases[] = {
 	KUNIT_CASE(table_minimal),
 	KUNIT_CASE(table_all_options),
 	KUNIT_CASE_PARAM(table_good, good_line_gen_params),
 	KUNIT_CASE_PARAM(table_bad, bad_line_gen_params),
 	KUNIT_CASE(on_key_loss_names),
+	KUNIT_CASE(lease_within),
 	{}
 };
 

@@ -37,6 +37,13 @@ says() { # says GLOB: the status does
 	[[ $status == $1 ]]
 }
 
+stays() { # stays MS GLOB: the status says it all the time
+	local end=$(($(ms) + $1))
+	while [ "$(ms)" -lt $end ]; do
+		says "$2" || return
+	done
+}
+
 ms() { # whatever the clock shows
 	awk '{ print int($1 * 1000) }' /proc/uptime
 }
@@ -104,6 +111,20 @@ dmsetup message env 0 lease renew
 poll 5 says "*envelope fenced reason:lease *"
 took=$(($(ms) - begin))
 ok "… and ends 2 s after the last time: $took ms" test $took -ge 1990 -a $took -le 3000
+dmsetup remove env
+ok "a device with a lease of an hour" map f2 lease:3600
+begin=$(ms)
+ok "… which is to end in 2 s" dmsetup message env 0 lease renew 2
+ok "… says the status" says "*envelope active * lease:3600/[12] *"
+poll 5 says "*envelope fenced reason:lease *"
+took=$(($(ms) - begin))
+ok "… and does: $took ms" test $took -ge 1990 -a $took -le 3000
+set_key f3
+ok "another key has the whole of it" says "*envelope active * lease:3600/3[56]?? *"
+dmsetup message env 0 lease renew 1
+ok "what is to end in 1 s is renewed" dmsetup message env 0 lease renew
+ok "… and does not" stays 1200 "*envelope active * lease:3600/3[56]?? *"
+dmsetup message env 0 key wipe
 dmsetup remove env
 
 # The device below does not answer

@@ -94,7 +94,7 @@ like "status: active, lease, generation, cipher" "$(dmsetup status t)" \
 not_ok "no key byte is shown" grep -qi "$(key_hex 64 a | cut -c1-16)" <<<"$(dmsetup table --showkeys t; dmsetup status t; dmesg)"
 is "logical sectors" "$(blockdev --getss /dev/mapper/t)" 4096
 
-like "IMA has measured what it is" "$(measured)" "*target_name=envelope,target_version=1.2.0,allow_discards=y,iv_large_sectors=y,sector_size=4096,cipher_string=aes-xts-plain64,key_size=64,iv_offset=0,start=0,lease=60,on_key_loss=queue,queue_timeout=30;*"
+like "IMA has measured what it is" "$(measured)" "*target_name=envelope,target_version=1.3.0,allow_discards=y,iv_large_sectors=y,sector_size=4096,cipher_string=aes-xts-plain64,key_size=64,iv_offset=0,start=0,lease=60,on_key_loss=queue,queue_timeout=30;*"
 not_ok "… but not its key" grep -q logon <<<"$(measured)"
 
 dd if=/dev/urandom of=/run/pattern bs=4096 count=256 status=none
@@ -117,6 +117,16 @@ like "active again, second generation" "$(dmsetup status t)" "*envelope active*k
 echo 3 >/proc/sys/vm/drop_caches
 ok "the data is there" cmp -n 1048576 /run/pattern /dev/mapper/t
 ok "lease renew" dmsetup message t 0 lease renew
+ok "lease renew, for less than the table says" dmsetup message t 0 lease renew 30
+like "… says the status" "$(dmsetup status t)" "* lease:60/@(30|29) *"
+ok "lease renew, for as much" dmsetup message t 0 lease renew 60
+for seconds in 61 0 -1 4294967297 1m; do
+	not_ok "lease renew $seconds" dmsetup message t 0 lease renew $seconds
+	like "… with the reason" "$(kernel_said | tail -n 1)" \
+		"*: lease renew: the seconds must be 1 to those of the table"
+done
+like "… and it is as it was" "$(dmsetup status t)" "*envelope active * lease:60/@(60|5?) *"
+not_ok "lease renew with more" dmsetup message t 0 lease renew 1 2
 ok "on_key_loss error" dmsetup message t 0 on_key_loss error
 not_ok "… and the queue's timeout goes with it" grep -q queue <<<"$(dmsetup table t)"
 ok "… so that the line can be loaded again" sh -c "dmsetup table t | dmsetup reload t && dmsetup resume t"
