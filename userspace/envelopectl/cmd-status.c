@@ -7,18 +7,62 @@
 static const char *lease_text(struct json_object *d, char *text, size_t size)
 {
 	if (!member_number(d, "lease"))
-		return "no lease";
-	snprintf(text, size, "lease of %s s", member(d, "lease"));
+		return "none";
+	snprintf(text, size, "%s s, of which %s s are left", member(d, "lease"),
+		 member(d, "lease_left"));
 	return text;
+}
+
+static void print_checks(struct json_object *d)
+{
+	struct json_object *checks;
+	size_t n = member_array(d, "checks", &checks);
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *check = json_object_array_get_idx(checks, i);
+
+		printf("  KEK %s, version %s: %s, proved %s s ago, next check in %s s\n",
+		       member(check, "kek"), member(check, "version"), member(check, "state"),
+		       member(check, "proved"), member(check, "next"));
+		if (json_object_object_get(check, "problem"))
+			printf("    %s\n", member(check, "problem"));
+	}
+}
+
+/* "a, or b and c" */
+static void print_fences(struct json_object *d)
+{
+	struct json_object *sets;
+	size_t n = member_array(d, "fenced_by", &sets);
+
+	if (!n)
+		return;
+	printf("  fenced by:    the loss of ");
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *set = json_object_array_get_idx(sets, i);
+
+		for (size_t j = 0; j < json_object_array_length(set); j++)
+			printf("%s%s",
+			       j   ? " and "
+			       : i ? ", or "
+				   : "",
+			       json_object_get_string(json_object_array_get_idx(set, j)));
+	}
+	printf("\n");
 }
 
 static void print_device(struct json_object *d)
 {
-	char size[16], keks[512], lease[32];
+	char size[16], keks[512], lease[64];
 
 	printf("%s\n", member(d, "name"));
-	printf("  state:        %s%s\n", member(d, "state"),
+	printf("  state:        %s%s%s", member(d, "state"),
+	       member_true(d, "locked") ? ", locked" : "",
 	       member_true(d, "readonly") ? ", read-only" : "");
+	if (json_object_object_get(d, "reason"))
+		printf(", reason %s", member(d, "reason"));
+	printf("\n");
+	printf("  outlook:      %s\n", member(d, "outlook"));
 	printf("  disk:         %s\n", member(d, "device"));
 	printf("  volume:       %s\n", member(d, "uuid"));
 	printf("  size:         %s, sectors of %s bytes\n",
@@ -26,11 +70,14 @@ static void print_device(struct json_object *d)
 	printf("  cipher:       aes-xts-plain64 by %s\n", member(d, "cipher"));
 	printf("  opened by:    slot %s, KEK %s\n", member(d, "slot"),
 	       member_list(d, "keks", keks, sizeof(keks)));
-	printf("  key:          generation %s, %s; without a key I/O meets: %s\n",
-	       member(d, "generation"), lease_text(d, lease, sizeof(lease)),
-	       member(d, "on_key_loss"));
-	printf("  I/O:          %s reads, %s writes, %s discards, %s errors\n", member(d, "reads"),
-	       member(d, "writes"), member(d, "discards"), member(d, "errors"));
+	print_checks(d);
+	print_fences(d);
+	printf("  lease:        %s\n", lease_text(d, lease, sizeof(lease)));
+	printf("  key:          generation %s; without a key I/O meets: %s\n",
+	       member(d, "generation"), member(d, "on_key_loss"));
+	printf("  I/O:          %s reads, %s writes, %s discards, %s errors, %s held\n",
+	       member(d, "reads"), member(d, "writes"), member(d, "discards"), member(d, "errors"),
+	       member(d, "held"));
 	if (!member_true(d, "managed"))
 		printf("  not managed:  %s\n", member(d, "problem"));
 }

@@ -6,13 +6,10 @@
 #include "varlink.h"
 
 static const struct command *const commands[] = {
-	&command_format,     &command_open,
-	&command_close,	     &command_resize,
-	&command_status,     &command_dump,
-	&command_rewrap,     &command_erase,
-	&command_kek_create, &command_kek_list,
-	&command_kek_show,   &command_kek_rotate,
-	&command_key_check,  NULL,
+	&command_format,   &command_open,	&command_close,	     &command_resize,
+	&command_lock,	   &command_unlock,	&command_status,     &command_dump,
+	&command_rewrap,   &command_erase,	&command_kek_create, &command_kek_list,
+	&command_kek_show, &command_kek_rotate, &command_key_check,  NULL,
 };
 
 static const char common_help[] =

@@ -152,6 +152,22 @@ int broker_table(struct op *op, enum broker_op kind, const struct table *table,
 	return r;
 }
 
+void broker_opened(struct op *op, const char *name, const struct broker_opened *opened)
+{
+	struct broker_request request = { .op = BROKER_OPENED, .opened = *opened };
+
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	ask(op, &request, NULL);
+}
+
+int broker_lock(struct op *op, const char *name, bool asleep, struct envelope_error *e)
+{
+	struct broker_request request = { .op = BROKER_LOCK, .asleep = asleep };
+
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	return ask(op, &request, e);
+}
+
 void broker_forget(struct op *op, const char *name)
 {
 	struct broker_request request = { .op = BROKER_FORGET };

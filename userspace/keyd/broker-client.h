@@ -26,6 +26,12 @@ int broker_unwrap(struct op *op, const struct envelope_share *share, uint8_t *se
 /** broker_table() - ACTIVATE and SET_KEY take @dek, RELOAD has none; @opened may be NULL */
 int broker_table(struct op *op, enum broker_op kind, const struct table *table,
 		 const struct broker_opened *opened, const uint8_t *dek, struct envelope_error *e);
+
+/** broker_opened() - what the mapping @name depends on */
+void broker_opened(struct op *op, const char *name, const struct broker_opened *opened);
+
+/** broker_lock() - take its key from a mapping; the target has done so within a second */
+int broker_lock(struct op *op, const char *name, bool asleep, struct envelope_error *e);
 void broker_forget(struct op *op, const char *name);
 
 /** broker_done() - give back what was locked: the client may go on as soon as it is told */

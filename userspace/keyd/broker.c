@@ -6,6 +6,7 @@
 
 #include "device.h"
 #include "keyring.h"
+#include "lease.h"
 #include "manager.h"
 #include "op.h"
 #include "session.h"
@@ -90,6 +91,8 @@ static bool call_worker(struct session *s, const struct broker_request *request,
 	s->call.request = request->worker;
 	s->call.share = s->secrets->share;
 	s->call.done = on_worker_reply;
+	if (!s->unwrapped && request->worker.op == ENVELOPE_WORKER_UNWRAP)
+		s->unwrapped = manager_now();
 	if (worker_call(s->manager, request->kek, &s->call, &reply->error))
 		return true;
 	s->calling = true;
@@ -141,25 +144,23 @@ static int add_key_of(struct session *s, struct table *table, int32_t *id, struc
 	return r;
 }
 
-static int remember(struct session *s, const struct table *table, int32_t key,
-		    const struct broker_opened *opened, struct envelope_error *e)
+static struct device *remember(struct session *s, const struct table *table, int32_t key,
+			       const struct broker_opened *opened, struct envelope_error *e)
 {
 	struct device *device = device_add(s->manager, table->name, table->uuid);
 
-	if (!device)
-		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
+	if (!device) {
+		envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
+		return NULL;
+	}
 	keyring_remove(device->key);
 	device->key = key;
 	device->key_number = table->key_number;
 	device->managed = true;
 	*device->problem = '\0';
-	device->slot = opened->slot;
-	device->n_keks =
-		opened->n_keks < ENVELOPE_SHARES_MAX ? opened->n_keks : ENVELOPE_SHARES_MAX;
-	memcpy(device->keks, opened->keks, sizeof(device->keks));
-	for (unsigned int i = 0; i < device->n_keks; i++)
-		device->keks[i][ENVELOPE_KEK_NAME_MAX] = '\0';
-	return 0;
+	lease_opened(device, opened, s->unwrapped);
+	lease_began(device, table);
+	return device;
 }
 
 static bool activate(struct session *s, const struct broker_request *request,
@@ -171,7 +172,7 @@ static bool activate(struct session *s, const struct broker_request *request,
 	if (!holds_name(s, table.name, &reply->error) || add_key_of(s, &table, &key, &reply->error))
 		return true;
 	if (device_load(&table, &reply->error) ||
-	    remember(s, &table, key, &request->opened, &reply->error)) {
+	    !remember(s, &table, key, &request->opened, &reply->error)) {
 		keyring_remove(key);
 		return true;
 	}
@@ -184,9 +185,15 @@ static bool set_key(struct session *s, const struct broker_request *request,
 		    struct broker_reply *reply)
 {
 	char text[TABLE_KEY_MAX], message[TABLE_KEY_MAX + 16];
+	struct device *device = device_find(s->manager, request->table.name);
 	struct table table = request->table;
 	int32_t key = 0;
 
+	if (*s->device && device && lease_is_locked(device)) {
+		envelope_fail(&reply->error, ENVELOPE_E_CANCELED, "%s was locked meanwhile",
+			      table.name);
+		return true;
+	}
 	if (!holds_name(s, table.name, &reply->error) || add_key_of(s, &table, &key, &reply->error))
 		return true;
 	if (table_key(&table, text, sizeof(text))) {
@@ -195,9 +202,53 @@ static bool set_key(struct session *s, const struct broker_request *request,
 		return true;
 	}
 	snprintf(message, sizeof(message), "key set %s", text);
-	if (device_message(table.name, message, &reply->error) ||
-	    remember(s, &table, key, &request->opened, &reply->error))
+	if (device_message(table.name, message, &reply->error))
+		device = NULL;
+	else
+		device = remember(s, &table, key, &request->opened, &reply->error);
+	if (device)
+		lease_judge(device);
+	else
 		keyring_remove(key);
+	return true;
+}
+
+static bool opened(struct session *s, const struct broker_request *request,
+		   struct broker_reply *reply)
+{
+	struct device *device = device_find(s->manager, request->name);
+
+	if (device && request->opened.token.n_shares) {
+		lease_opened(device, &request->opened, s->unwrapped);
+		lease_judge(device);
+	}
+	return true;
+}
+
+/* What is under way for this device must not give it its key again */
+static void abort_others(struct session *s, const char *name)
+{
+	struct session *other, *next;
+
+	for (other = LIST_FIRST(&s->manager->sessions); other; other = next) {
+		next = LIST_NEXT(other, link);
+		if (other != s && !strcmp(other->name, name))
+			session_abort(other, "its device was locked");
+	}
+}
+
+static bool lock(struct session *s, const struct broker_request *request,
+		 struct broker_reply *reply)
+{
+	struct device *device = device_find(s->manager, request->name);
+
+	if (!device) {
+		envelope_fail(&reply->error, ENVELOPE_E_NOT_FOUND,
+			      "%s: envelope-keyd has no such mapping", request->name);
+		return true;
+	}
+	abort_others(s, device->name);
+	lease_lock(device, request->asleep ? DEVICE_ASLEEP : DEVICE_LOCKED, &reply->error);
 	return true;
 }
 
@@ -248,8 +299,12 @@ static bool problem(struct session *s, const struct broker_request *request,
 static bool done(struct session *s, const struct broker_request *request,
 		 struct broker_reply *reply)
 {
+	struct device *device = device_find(s->manager, s->table.name);
+
 	memset(s->disk, 0, sizeof(s->disk));
 	*s->name = '\0';
+	if (s->activated && device)
+		lease_judge(device); /* its table is at work now, and takes messages */
 	return true;
 }
 
@@ -258,9 +313,37 @@ static const handler handlers[BROKER_OPS] = {
 	[BROKER_LOCK_NAME] = lock_name, [BROKER_KEK_READ] = kek_read,
 	[BROKER_KEK_USE] = kek_use,	[BROKER_KEK_CHANGE] = kek_change,
 	[BROKER_ACTIVATE] = activate,	[BROKER_RELOAD] = reload,
-	[BROKER_SET_KEY] = set_key,	[BROKER_FORGET] = forget,
+	[BROKER_SET_KEY] = set_key,	[BROKER_OPENED] = opened,
+	[BROKER_LOCK] = lock,		[BROKER_FORGET] = forget,
 	[BROKER_PROBLEM] = problem,	[BROKER_DONE] = done,
 };
+
+static bool config_valid(const struct envelope_kek_config *config)
+{
+	return memchr(config->name, '\0', sizeof(config->name)) &&
+	       config->lease <= ENVELOPE_LEASE_MAX && config->check_interval &&
+	       config->check_interval <= ENVELOPE_CHECK_MAX;
+}
+
+static bool opened_valid(const struct broker_opened *opened)
+{
+	const struct envelope_token *token = &opened->token;
+
+	if (token->n_shares > ENVELOPE_SHARES_MAX || token->threshold > token->n_shares ||
+	    (token->n_shares && !token->threshold))
+		return false;
+	for (unsigned int i = 0; i < token->n_shares; i++) {
+		const struct envelope_share *share = &token->shares[i];
+
+		if (!memchr(share->kek, '\0', sizeof(share->kek)) ||
+		    !memchr(share->version, '\0', sizeof(share->version)) ||
+		    !memchr(share->algorithm, '\0', sizeof(share->algorithm)) ||
+		    share->wrapped_size > sizeof(share->wrapped) ||
+		    ((opened->declared & 1U << i) && !config_valid(&opened->configs[i])))
+			return false;
+	}
+	return memchr(token->uuid, '\0', sizeof(token->uuid));
+}
 
 /* The texts of a request may be used as such only when they end */
 static bool terminated(const struct broker_request *request)
@@ -276,7 +359,7 @@ void broker_handle(struct session *s, const struct broker_request *request)
 	struct broker_reply reply = {};
 
 	if (request->op >= BROKER_OPS || !(s->method->allowed & BROKER_BIT(request->op)) ||
-	    !terminated(request)) {
+	    !terminated(request) || !opened_valid(&request->opened)) {
 		session_abort(s, "it asks for what it may not have");
 		return;
 	}

@@ -8,9 +8,11 @@
 #ifndef KEYD_BROKER_H
 #define KEYD_BROKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "error.h"
+#include "kek-config.h"
 #include "secret.h"
 #include "table.h"
 #include "token.h"
@@ -26,17 +28,20 @@ enum broker_op {
 	BROKER_ACTIVATE,   /* put secrets.dek into the keyring and load request.table with it */
 	BROKER_RELOAD,	   /* load request.table with the key that is there */
 	BROKER_SET_KEY,	   /* put secrets.dek into the keyring and hand it to the mapping */
+	BROKER_OPENED,	   /* this is what the mapping depends on */
+	BROKER_LOCK,	   /* take its key from a mapping, until somebody says unlock */
 	BROKER_FORGET,	   /* the mapping is gone: drop its key */
 	BROKER_PROBLEM,	   /* a device could not be taken over: request.error says why */
 	BROKER_DONE,	   /* the work is done: unlock, before the client is told */
 	BROKER_OPS,
 };
 
-/** struct broker_opened - by what a device was opened */
+/** struct broker_opened - by what a device was opened, or would be */
 struct broker_opened {
-	int32_t slot;
-	uint32_t n_keks;
-	char keks[ENVELOPE_SHARES_MAX][ENVELOPE_KEK_NAME_MAX + 1];
+	struct envelope_token token;
+	struct envelope_kek_config configs[ENVELOPE_SHARES_MAX];
+	uint32_t declared; /* bits: these shares have a config */
+	uint32_t proved;   /* bits: these were unwrapped by this session */
 };
 
 struct broker_request {
@@ -44,6 +49,7 @@ struct broker_request {
 	uint64_t disk[2]; /* identity, see op_lock_disk() */
 	char kek[ENVELOPE_KEK_NAME_MAX + 1];
 	char name[TABLE_NAME_MAX + 1];
+	bool asleep; /* LOCK: until the machine wakes */
 	struct envelope_worker_request worker;
 	struct table table;
 	struct broker_opened opened;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "hook.h"
 #include "kek-config.h"
 #include "log.h"
 #include "manager.h"
@@ -22,11 +23,13 @@ static const char usage[] =
 	"  --keks-dir DIR      declarations of KEKs (" ENVELOPE_KEKS_DIRECTORY ")\n"
 	"  --provider PATH     program of the workers (" ENVELOPE_PROVIDER_PATH ")\n"
 	"  --user NAME         of the workers; its group may ask for the status (envelope)\n"
+	"  --hook PATH         program to run when something happens to a device (" HOOK_DEFAULT
+	")\n"
 	"  --help, --version\n";
 
 static int parse_arguments(int argc, char **argv, struct options *o)
 {
-	enum { SOCKET = 1, STATE, RUNTIME, KEKS, PROVIDER, USER, HELP, VERSION };
+	enum { SOCKET = 1, STATE, RUNTIME, KEKS, PROVIDER, USER, HOOK, HELP, VERSION };
 	static const struct option options[] = {
 		{ "socket", required_argument, NULL, SOCKET },
 		{ "state-dir", required_argument, NULL, STATE },
@@ -34,13 +37,15 @@ static int parse_arguments(int argc, char **argv, struct options *o)
 		{ "keks-dir", required_argument, NULL, KEKS },
 		{ "provider", required_argument, NULL, PROVIDER },
 		{ "user", required_argument, NULL, USER },
+		{ "hook", required_argument, NULL, HOOK },
 		{ "help", no_argument, NULL, HELP },
 		{ "version", no_argument, NULL, VERSION },
 		{},
 	};
 	const char **places[] = {
 		[SOCKET] = &o->socket, [STATE] = &o->state_dir,	  [RUNTIME] = &o->runtime_dir,
-		[KEKS] = &o->keks_dir, [PROVIDER] = &o->provider, [USER] = &o->user
+		[KEKS] = &o->keks_dir, [PROVIDER] = &o->provider, [USER] = &o->user,
+		[HOOK] = &o->hook
 	};
 	int option;
 
@@ -73,6 +78,7 @@ int main(int argc, char **argv)
 		.keks_dir = ENVELOPE_KEKS_DIRECTORY,
 		.provider = ENVELOPE_PROVIDER_PATH,
 		.user = "envelope",
+		.hook = HOOK_DEFAULT,
 	};
 
 	if (parse_arguments(argc, argv, &options))

@@ -19,6 +19,11 @@ int keyring_add(const char *description, const uint8_t *dek, size_t size, int32_
 	return envelope_fail(e, ENVELOPE_E_FAILED, "the kernel takes no key: %s", strerror(errno));
 }
 
+int keyring_revoke(int32_t id)
+{
+	return keyctl_revoke(id) < 0 ? -errno : 0;
+}
+
 void keyring_remove(int32_t id)
 {
 	if (!id)

@@ -20,6 +20,9 @@
 int keyring_add(const char *description, const uint8_t *dek, size_t size, int32_t *id,
 		struct envelope_error *e);
 
+/** keyring_revoke() - nobody can use it any more, and the kernel notices; 0 or -errno */
+int keyring_revoke(int32_t id);
+
 /** keyring_remove() - take the key away at once, for whoever holds it; 0 is fine */
 void keyring_remove(int32_t id);
 

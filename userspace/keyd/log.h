@@ -25,6 +25,9 @@ struct log_fields {
 #define LOG_ID_TAKEN	 "de23cd4552374e8facf437668f2b5cb3"
 #define LOG_ID_REFUSED	 "7221d9455334428792cb42bb05f03a4e"
 #define LOG_ID_WORKER	 "a11fcdd4845b4040a538a64e679f9c34"
+#define LOG_ID_LOCKED	 "8068fdf3c1834c12bf395119333dce9a"
+#define LOG_ID_HEALTH	 "4862e44b4dfd4d6aae24bba1a48fd755"
+#define LOG_ID_LEASE	 "df27a7d3d2094c998dd0bf5c504f95ce"
 #define LOG_ID_KEK	 "3e4e02fc61e94e29982d99fa156daaea"
 
 /** log_open() - once, at the start */

@@ -13,12 +13,16 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "device.h"
 #include "file.h"
+#include "health.h"
+#include "jump.h"
 #include "kek-config.h"
 #include "keyring.h"
+#include "lease.h"
 #include "log.h"
 #include "secret.h"
 #include "server.h"
@@ -28,6 +32,14 @@
 #include "worker.h"
 
 #define STOP_PATIENCE_S 20
+
+uint64_t manager_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec * SECOND + now.tv_nsec / 1000;
+}
 
 int manager_timer(struct manager *m, sd_event_source **source, uint64_t usec,
 		  sd_event_time_handler_t call, void *data)
@@ -67,6 +79,7 @@ struct device *device_add(struct manager *m, const char *name, const char *uuid)
 static void device_free(struct device *device)
 {
 	sd_event_source_disable_unref(device->retry);
+	lease_forget(device);
 	LIST_REMOVE(device, link);
 	free(device);
 }
@@ -74,6 +87,7 @@ static void device_free(struct device *device)
 void device_forget(struct device *device)
 {
 	keyring_remove(device->key);
+	lease_unlock(device);
 	device_free(device);
 }
 
@@ -135,6 +149,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	sd_notifyf(0, "RELOADING=1");
 	worker_restart_all(m);
 	start_workers(m);
+	health_reload(m);
 	sd_notify(0, "READY=1");
 	return 0;
 }
@@ -262,6 +277,7 @@ int manager_run(const struct options *options)
 	int r;
 
 	m.options = options;
+	srand(getpid() ^ manager_now());
 	device_set_up();
 	r = find_user(&m);
 	if (!r)
@@ -274,6 +290,7 @@ int manager_run(const struct options *options)
 		r = set_up_events(&m);
 	if (r >= 0) {
 		start_workers(&m);
+		jump_watch(&m);
 		takeover_start(&m);
 		r = server_listen(&m);
 	}

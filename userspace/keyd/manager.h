@@ -19,6 +19,7 @@
 #define SECOND 1000000ULL /* in the microseconds of sd-event */
 
 struct client;
+struct health;
 struct session;
 struct worker;
 
@@ -29,6 +30,16 @@ struct options {
 	const char *keks_dir;
 	const char *provider; /* program */
 	const char *user;     /* of the workers; its group may ask for the status */
+	const char *hook;     /* program to run when something happens to a device */
+};
+
+/** enum device_loss - why a device has no key */
+enum device_loss {
+	DEVICE_HAS_KEY,
+	DEVICE_WITHDRAWN, /* too few of its KEKs may be used */
+	DEVICE_RAN_OUT,	  /* its lease; or the kernel took it for reasons of its own */
+	DEVICE_LOCKED,	  /* somebody said lock */
+	DEVICE_ASLEEP,	  /* locked until the machine wakes */
 };
 
 /** struct device - what the main process knows of a mapping beyond the kernel's own state */
@@ -39,11 +50,21 @@ struct device {
 	int32_t key;	     /* serial number in the process keyring; 0: none */
 	uint64_t key_number; /* n of its description */
 	bool managed;	     /* its key is the one in the process keyring */
-	int slot;	     /* opened by; -1: unknown */
-	unsigned int n_keks;
+	/* What its key depends on, see lease.h */
+	int slot; /* opened by; -1: unknown */
+	unsigned int threshold, n_shares;
+	struct health *shares[ENVELOPE_SHARES_MAX]; /* NULL: of a KEK that is not declared */
 	char keks[ENVELOPE_SHARES_MAX][ENVELOPE_KEK_NAME_MAX + 1];
-	char problem[512]; /* why it is not managed */
-	/* Taking over from an earlier keyd */
+	uint32_t lease;	    /* seconds; 0: none */
+	uint64_t lease_end; /* as the kernel was told, µs of boot time; 0: none, or no key */
+	bool queue;	    /* requests wait when it has no key */
+	enum device_loss loss;
+	unsigned int mark; /* what is said of its lease next */
+	sd_event_source *timer;
+	/* Giving it a key, see takeover.h */
+	char problem[512]; /* why it has none of this process */
+	bool wanted;	   /* as soon as there is a session for that */
+	bool taking;	   /* a session is at it */
 	sd_event_source *retry;
 	unsigned int attempts;
 	struct manager *manager;
@@ -64,6 +85,7 @@ struct manager {
 	unsigned int n_sessions;
 	LIST_HEAD(, worker) workers;
 	LIST_HEAD(, device) devices;
+	LIST_HEAD(, health) healths;
 };
 
 /** manager_run() - set everything up and serve until SIGTERM; 0 or -errno, logged */
@@ -71,6 +93,9 @@ int manager_run(const struct options *options);
 
 /** manager_quit_if_idle() - end the loop when stopping and no session is left */
 void manager_quit_if_idle(struct manager *m);
+
+/** manager_now() - µs of boot time, which goes on while the machine sleeps */
+uint64_t manager_now(void);
 
 /** manager_timer() - call @call once in @usec; @source replaces an earlier one */
 int manager_timer(struct manager *m, sd_event_source **source, uint64_t usec,

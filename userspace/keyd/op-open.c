@@ -19,6 +19,7 @@ struct open {
 	char device[256];
 	bool readonly, accept_new;
 	struct table table;
+	struct broker_opened opened;
 	struct stat st;
 };
 
@@ -108,7 +109,8 @@ static int check_not_open(const struct open *o, const struct unlocked *u, struct
 			     u->geometry->uuid, other);
 }
 
-static int fill_table(struct open *o, const struct unlocked *u, struct envelope_error *e)
+static int fill_table(struct op *op, struct open *o, const struct unlocked *u,
+		      struct envelope_error *e)
 {
 	const struct envelope_geometry *geometry = u->geometry;
 	struct table *table = &o->table;
@@ -125,23 +127,22 @@ static int fill_table(struct open *o, const struct unlocked *u, struct envelope_
 	table->offset = geometry->data_offset / 512;
 	table->key_size = geometry->key_size;
 	table->sector_size = geometry->sector_size;
-	/* no lease: the kernel would end what nobody here renews yet */
+	opened_by(op, u, &o->opened);
+	table->lease = opened_lease(&o->opened);
 	if (envelope_key_check(u->dek, geometry->key_size, table->key_check))
 		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: its key cannot be checked",
 				     o->device);
 	return 0;
 }
 
-static int map(struct op *op, const struct table *table, const struct unlocked *u,
-	       struct envelope_error *e)
+static int map(struct op *op, const struct open *o, const uint8_t *dek, struct envelope_error *e)
 {
-	struct broker_opened opened;
+	const struct table *table = &o->table;
 	int r = device_create(table, e);
 
 	if (r)
 		return r;
-	opened_by(u, &opened);
-	r = broker_table(op, BROKER_ACTIVATE, table, &opened, u->dek, e);
+	r = broker_table(op, BROKER_ACTIVATE, table, &o->opened, dek, e);
 	if (!r)
 		r = device_resume(table->name, e);
 	if (r) {
@@ -180,11 +181,11 @@ int op_open(struct op *op, struct json_object **result, struct envelope_error *e
 	if (!r)
 		r = check_not_open(&o, &u, e);
 	if (!r)
-		r = fill_table(&o, &u, e);
+		r = fill_table(op, &o, &u, e);
 	if (r)
 		return r;
 	op_step(op, "mapping %s as %s", o.device, o.table.name);
-	r = map(op, &o.table, &u, e);
+	r = map(op, &o, u.dek, e);
 	if (r)
 		return r;
 	about = (struct log_fields) { .id = LOG_ID_OPENED,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "broker-client.h"
+#include "device.h"
 #include "kek.h"
 #include "log.h"
 #include "op.h"
@@ -117,11 +118,27 @@ static int check_thresholds(const struct unlocked *u, struct envelope_error *e)
 	return 0;
 }
 
+/* A device that is open hangs on the new version from now on, not on the one that opened it */
+static void tell_who_has_it_open(struct op *op, struct unlocked *u, unsigned int slot)
+{
+	struct broker_opened opened;
+	char name[TABLE_NAME_MAX + 1];
+
+	if (device_of_volume(u->geometry->uuid, name, NULL) || !*name)
+		return;
+	for (size_t i = 0; i < u->n_slots; i++)
+		if (u->slots[i].token.slot == slot)
+			u->opened = i;
+	opened_by(op, u, &opened);
+	broker_opened(op, name, &opened);
+}
+
 int op_rewrap(struct op *op, struct json_object **result, struct envelope_error *e)
 {
 	static const char *const known[] = { "device", NULL };
 	_cleanup_unlocked_ struct unlocked u = {};
 	bool changed = false;
+	unsigned int slot;
 	char device[256];
 	struct stat st;
 	int r = op_known(op, known, e);
@@ -134,12 +151,15 @@ int op_rewrap(struct op *op, struct json_object **result, struct envelope_error 
 		r = unlock(op, device, false, &u, e);
 	if (!r)
 		r = check_thresholds(&u, e);
+	slot = r ? 0 : u.slots[u.opened].token.slot;
 	if (!r)
 		r = renew_all(op, &u, &changed, e);
 	if (!r && changed)
 		r = envelope_volume_slots(u.volume, u.slots, &u.n_slots, e);
 	if (r)
 		return r;
+	if (changed)
+		tell_who_has_it_open(op, &u, slot);
 	if (changed)
 		log_line(
 			LOG_NOTICE,

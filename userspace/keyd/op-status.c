@@ -4,7 +4,9 @@
 
 #include "device-use.h"
 #include "device.h"
+#include "lease.h"
 #include "op.h"
+#include "outlook.h"
 
 static void add_kernel_side(struct json_object *object, const struct device_info *info,
 			    const struct table *table, const struct table_status *status)
@@ -23,8 +25,12 @@ static void add_kernel_side(struct json_object *object, const struct device_info
 	op_add_number(object, "sector_size", table->sector_size);
 	op_add_number(object, "generation", status->generation);
 	op_add_text(object, "cipher", status->cipher);
+	op_add_text(object, "reason", status->fenced ? status->reason : NULL);
+	op_add_number(object, "since", status->since);
 	op_add_number(object, "lease", table->lease);
+	op_add_number(object, "lease_left", status->lease_left);
 	op_add_text(object, "on_key_loss", table->queue ? "queue" : "error");
+	op_add_number(object, "held", status->held);
 	op_add_number(object, "reads", status->reads);
 	op_add_number(object, "writes", status->writes);
 	op_add_number(object, "discards", status->discards);
@@ -32,17 +38,25 @@ static void add_kernel_side(struct json_object *object, const struct device_info
 }
 
 static void add_our_side(struct json_object *object, const struct device *device,
-			 const char *problem)
+			 const struct table_status *status, const char *problem)
 {
 	struct json_object *keks = json_object_new_array();
+	char outlook[640] = "";
 
-	for (unsigned int i = 0; device && i < device->n_keks; i++)
+	for (unsigned int i = 0; device && i < device->n_shares; i++)
 		json_object_array_add(keks, json_object_new_string(device->keks[i]));
 	if (device && device->slot >= 0)
 		op_add_number(object, "slot", device->slot);
 	else
 		op_add_text(object, "slot", NULL);
 	json_object_object_add(object, "keks", keks);
+	json_object_object_add(object, "checks", outlook_checks(device));
+	json_object_object_add(object, "fenced_by", outlook_fences(device));
+	if (device)
+		outlook_text(device, status, outlook, sizeof(outlook));
+	op_add_text(object, "outlook", *outlook ? outlook : NULL);
+	op_add_bool(object, "locked", device && lease_is_locked(device));
+	op_add_bool(object, "asleep", device && device->loss == DEVICE_ASLEEP);
 	op_add_bool(object, "managed", device && device->managed);
 	if (!problem && !device)
 		problem = "envelope-keyd did not open it";
@@ -75,7 +89,7 @@ static int add_device(const char *name, const struct device_info *info, void *da
 		r = device_status(name, &status, &e);
 	op_add_text(object, "name", name);
 	add_kernel_side(object, info, &table, &status);
-	add_our_side(object, device, r ? e.message : NULL);
+	add_our_side(object, device, &status, r ? e.message : NULL);
 	json_object_array_add(s->devices, object);
 	return 0;
 }

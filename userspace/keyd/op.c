@@ -19,17 +19,21 @@
 #define USES_KEK     (READS_KEK | BROKER_BIT(BROKER_KEK_USE))
 #define CHANGES_KEK  (READS_KEK | BROKER_BIT(BROKER_KEK_CHANGE))
 
+#define GIVES_KEY (CHANGES_NAME | USES_KEK | BROKER_BIT(BROKER_SET_KEY) | BROKER_BIT(BROKER_OPENED))
+
 static const struct method methods[] = {
 	{ "Format", false, CHANGES_DISK | USES_KEK | CHANGES_KEK, op_format },
 	{ "Open", false,
 	  CHANGES_DISK | CHANGES_NAME | USES_KEK | BROKER_BIT(BROKER_ACTIVATE) |
 		  BROKER_BIT(BROKER_FORGET),
 	  op_open },
+	{ "Lock", true, ANY | BROKER_BIT(BROKER_LOCK), op_lock },
+	{ "Unlock", false, GIVES_KEY, op_unlock },
 	{ "Close", false, CHANGES_NAME | BROKER_BIT(BROKER_FORGET), op_close },
 	{ "Resize", false, CHANGES_NAME | BROKER_BIT(BROKER_RELOAD), op_resize },
 	{ "Status", true, ANY, op_status },
 	{ "Dump", false, ANY, op_dump },
-	{ "Rewrap", false, CHANGES_DISK | USES_KEK, op_rewrap },
+	{ "Rewrap", false, CHANGES_DISK | USES_KEK | BROKER_BIT(BROKER_OPENED), op_rewrap },
 	{ "Erase", false, CHANGES_DISK, op_erase },
 	{ "KekCreate", false, CHANGES_KEK, op_kek_create },
 	{ "KekList", true, READS_KEK, op_kek_list },
@@ -39,9 +43,8 @@ static const struct method methods[] = {
 
 const struct method method_takeover = {
 	.name = "take-over",
-	.allowed =
-		CHANGES_NAME | USES_KEK | BROKER_BIT(BROKER_SET_KEY) | BROKER_BIT(BROKER_PROBLEM),
-	.run = op_takeover,
+	.allowed = GIVES_KEY | BROKER_BIT(BROKER_PROBLEM),
+	.run = op_unlock,
 };
 
 const struct method *method_find(const char *name)

@@ -55,7 +55,8 @@ int op_kek_create(struct op *op, struct json_object **result, struct envelope_er
 int op_kek_list(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_show(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_rotate(struct op *op, struct json_object **result, struct envelope_error *e);
-int op_takeover(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_lock(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_unlock(struct op *op, struct json_object **result, struct envelope_error *e);
 
 /* op.c: parameters, progress */
 
@@ -78,7 +79,7 @@ int op_lock_disk(struct op *op, const char *device, struct stat *st, struct enve
 /** op_check_writable() - refuse a disk that is set read-only; IO */
 int op_check_writable(const char *device, struct envelope_error *e);
 
-/** op_mapping() - the one parameter of Close, Resize and the take-over: a mapping, locked */
+/** op_mapping() - the one parameter of Close, Resize and Unlock: a mapping, locked */
 int op_mapping(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envelope_error *e);
 
 /** op_add_text() and its like - add to a JSON object; a NULL @value gives null */

@@ -162,6 +162,7 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 		takeover_ended(m, s->device, done);
 	release_client(s, answered);
 	session_free(s);
+	takeover_go_on(m);
 	manager_quit_if_idle(m);
 	return 0;
 }

@@ -36,6 +36,7 @@ struct session {
 	char name[TABLE_NAME_MAX + 1]; /* locked; "": none */
 	bool calling;		       /* a worker works for it */
 	struct worker_call call;
+	uint64_t unwrapped; /* when the first share was asked for, µs of boot time; 0: none */
 	bool activated;	    /* the main process has loaded a table for it: */
 	struct table table; /* this one */
 };

@@ -240,10 +240,9 @@ static int parse_field(const char *word, struct table_status *s)
 		const char *name;
 		uint64_t *out;
 	} numbers[] = {
-		{ "key_generation", &s->generation },
-		{ "reads", &s->reads },
-		{ "writes", &s->writes },
-		{ "discards", &s->discards },
+		{ "since", &s->since },	  { "key_generation", &s->generation },
+		{ "held", &s->held },	  { "reads", &s->reads },
+		{ "writes", &s->writes }, { "discards", &s->discards },
 		{ "errors", &s->errors },
 	};
 	const char *value;
@@ -253,6 +252,9 @@ static int parse_field(const char *word, struct table_status *s)
 		if (value)
 			return number(value, numbers[i].out);
 	}
+	value = field(word, "lease");
+	if (value)
+		return strchr(value, '/') ? number(strchr(value, '/') + 1, &s->lease_left) : 0;
 	value = field(word, "reason");
 	if (value)
 		return fits(snprintf(s->reason, sizeof(s->reason), "%s", value), sizeof(s->reason));

@@ -42,7 +42,10 @@ struct table_status {
 	bool fenced;
 	char reason[32];
 	char cipher[64];
+	uint64_t since;	     /* of this state or key, seconds of boot time */
+	uint64_t lease_left; /* seconds; 0 without a lease too */
 	uint64_t generation;
+	uint64_t held; /* requests that wait for a key */
 	uint64_t reads, writes, discards, errors;
 };
 

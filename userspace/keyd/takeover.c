@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "device.h"
+#include "lease.h"
 #include "log.h"
 #include "op.h"
 #include "session.h"
@@ -17,12 +18,35 @@ static void try_later(struct device *device);
 static void try_now(struct device *device)
 {
 	_cleanup_json_ struct json_object *parameters = json_object_new_object();
+	struct manager *m = device->manager;
 	struct envelope_error e = {};
 
 	op_add_text(parameters, "name", device->name);
-	if (device->manager->n_sessions >= SESSIONS_AT_ONCE ||
-	    session_start(device->manager, NULL, &method_takeover, parameters, false, &e))
+	/* Where there is no room it is its turn when a session ends */
+	device->wanted = m->n_sessions >= SESSIONS_AT_ONCE;
+	if (device->wanted || device->taking || m->stopping)
+		return;
+	device->taking = true;
+	if (session_start(m, NULL, &method_takeover, parameters, false, &e)) {
+		device->taking = false;
 		try_later(device);
+	}
+}
+
+void takeover_go_on(struct manager *m)
+{
+	struct device *device;
+
+	LIST_FOREACH(device, &m->devices, link)
+	if (device->wanted)
+		try_now(device);
+}
+
+void takeover_begin(struct device *device)
+{
+	device->retry = sd_event_source_disable_unref(device->retry);
+	device->attempts = 0;
+	try_now(device);
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *data)
@@ -30,7 +54,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *data)
 	struct device *device = data;
 
 	device->retry = sd_event_source_disable_unref(device->retry);
-	if (!device->managed && !device->manager->stopping)
+	if (!device->managed || device->loss)
 		try_now(device);
 	return 0;
 }
@@ -52,6 +76,13 @@ const char *takeover_name(struct json_object *parameters)
 	return json_object_get_string(name);
 }
 
+/* One that nobody but a person gives its key is let alone */
+static bool is_hopeless(const struct device *device)
+{
+	return lease_is_locked(device) ||
+	       (device->loss && device->n_shares && !lease_may_resume(device));
+}
+
 void takeover_ended(struct manager *m, const char *name, bool done)
 {
 	struct device *device = device_find(m, name);
@@ -59,6 +90,7 @@ void takeover_ended(struct manager *m, const char *name, bool done)
 
 	if (!device)
 		return;
+	device->taking = false;
 	if (done) {
 		device->attempts = 0;
 		return;
@@ -69,8 +101,8 @@ void takeover_ended(struct manager *m, const char *name, bool done)
 	}
 	device->managed = false;
 	log_line(LOG_WARNING, &(struct log_fields) { .volume = device->uuid, .device = name },
-		 "%s is not taken over: %s", name, device->problem);
-	if (!m->stopping)
+		 "%s has no key of this envelope-keyd: %s", name, device->problem);
+	if (!m->stopping && !is_hopeless(device))
 		try_later(device);
 }
 
@@ -78,6 +110,7 @@ static int found(const char *name, const struct device_info *info, void *data)
 {
 	char uuid[ENVELOPE_UUID_TEXT + 1];
 	struct manager *m = data;
+	struct table_status status;
 	struct device *device;
 	struct table table;
 
@@ -87,9 +120,13 @@ static int found(const char *name, const struct device_info *info, void *data)
 	if (!device)
 		return 0;
 	snprintf(device->problem, sizeof(device->problem), "it is being taken over");
+	if (device_table(name, &table, NULL))
+		return 0;
 	/* No description is used twice, so that an old key is never taken for a new one */
-	if (!device_table(name, &table, NULL) && table.key_number > m->key_number)
+	if (table.key_number > m->key_number)
 		m->key_number = table.key_number;
+	if (!device_status(name, &status, NULL))
+		lease_found(device, &table, &status);
 	return 0;
 }
 
@@ -111,5 +148,6 @@ void takeover_start(struct manager *m)
 	if (device_each(found, m, &e))
 		log_line(LOG_ERR, NULL, "%s", e.message);
 	LIST_FOREACH(device, &m->devices, link)
-	try_now(device);
+	if (!lease_is_locked(device))
+		try_now(device);
 }

@@ -48,9 +48,10 @@ static int open_by_slot(struct op *op, struct unlocked *u, const struct envelope
 				     "%s: slot %u needs %u shares; this version opens by one",
 				     envelope_volume_device(u->volume), token->slot,
 				     token->threshold);
+	u->share = 0;
 	r = open_by_share(op, u, token, 0, secret, e);
-	for (unsigned int i = 1; r && i < token->n_shares; i++)
-		r = open_by_share(op, u, token, i, secret, &other);
+	while (r && ++u->share < token->n_shares)
+		r = open_by_share(op, u, token, u->share, secret, &other);
 	return r;
 }
 
@@ -67,9 +68,12 @@ static int open_by_any_slot(struct op *op, struct unlocked *u, struct envelope_e
 		for (size_t i = 0; i < u->n_slots; i++) {
 			if (u->slots[i].token.slot != id)
 				continue;
+			if (where == e)
+				u->opened = i;
 			r = open_by_slot(op, u, &u->slots[i].token, where);
 			if (!r) {
 				u->opened = i;
+				u->had = true;
 				return 0;
 			}
 			where = &other;
@@ -131,15 +135,27 @@ int unlock(struct op *op, const char *device, bool accept_new, struct unlocked *
 	return r;
 }
 
-void opened_by(const struct unlocked *u, struct broker_opened *opened)
+void opened_by(struct op *op, const struct unlocked *u, struct broker_opened *opened)
 {
-	const struct envelope_token *token = &u->slots[u->opened].token;
-
 	memset(opened, 0, sizeof(*opened));
-	opened->slot = token->slot;
-	opened->n_keks = token->n_shares;
-	for (unsigned int i = 0; i < token->n_shares; i++)
-		memcpy(opened->keks[i], token->shares[i].kek, sizeof(opened->keks[i]));
+	if (!u->n_slots)
+		return;
+	opened->token = u->slots[u->opened].token;
+	for (unsigned int i = 0; i < opened->token.n_shares; i++)
+		if (!kek_declared(op, opened->token.shares[i].kek, &opened->configs[i], NULL))
+			opened->declared |= 1U << i;
+	if (u->had)
+		opened->proved = 1U << u->share;
+}
+
+unsigned int opened_lease(const struct broker_opened *opened)
+{
+	unsigned int lease = ENVELOPE_LEASE_MAX;
+
+	for (unsigned int i = 0; i < opened->token.n_shares; i++)
+		if (opened->declared & 1U << i && opened->configs[i].lease < lease)
+			lease = opened->configs[i].lease;
+	return lease;
 }
 
 /* The DEK that comes out of what was sealed must be the one that went in */

@@ -12,9 +12,11 @@ struct unlocked {
 	const struct envelope_geometry *geometry;
 	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
 	size_t n_slots;
-	size_t opened; /* index of the slot that opened it */
-	uint8_t *dek;  /* locked memory */
-	bool pinned;   /* by this very unlock */
+	size_t opened;	    /* index of the slot that opened it, or was to */
+	unsigned int share; /* of it, that did */
+	uint8_t *dek;	    /* locked memory */
+	bool had;	    /* it was unwrapped */
+	bool pinned;	    /* by this very unlock */
 };
 
 /**
@@ -29,8 +31,15 @@ int unlock(struct op *op, const char *device, bool accept_new, struct unlocked *
 void unlock_free(struct unlocked *u);
 #define _cleanup_unlocked_ __attribute__((cleanup(unlock_free)))
 
-/** opened_by() - which slot and KEKs opened it, for the main process */
-void opened_by(const struct unlocked *u, struct broker_opened *opened);
+/**
+ * opened_by() - what opened it, for the main process
+ *
+ * Where nothing did, what is tried first; no shares where there is not even a slot.
+ */
+void opened_by(struct op *op, const struct unlocked *u, struct broker_opened *opened);
+
+/** opened_lease() - seconds that a device opened so may run without a proof */
+unsigned int opened_lease(const struct broker_opened *opened);
 
 /** seal_slot() - a fresh token for @dek whose shares are wrapped anew by @keks */
 int seal_slot(struct op *op, const struct envelope_geometry *geometry, unsigned int slot,

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -38,18 +37,10 @@ struct worker {
 	} cells[ENVELOPE_WORKER_CELLS];
 	uint64_t last_id;
 	unsigned int failures;
-	time_t started;
+	uint64_t started; /* µs of boot time */
 };
 
 static int spawn(struct worker *w);
-
-static time_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return ts.tv_sec;
-}
 
 static void finish(struct worker_call *call, const struct envelope_worker_reply *reply)
 {
@@ -199,7 +190,7 @@ static void restart_later(struct worker *w)
 {
 	uint64_t delay = 0;
 
-	if (now() - w->started >= STEADY_S)
+	if (manager_now() - w->started >= STEADY_S * SECOND)
 		w->failures = 0;
 	else if (w->failures <= FAILURES_MAX)
 		w->failures++;
@@ -293,7 +284,7 @@ static int spawn(struct worker *w)
 {
 	int pair[2], memory_fd, r;
 
-	w->started = now();
+	w->started = manager_now();
 	w->memory = make_memory(&memory_fd);
 	if (!w->memory)
 		return -errno;

@@ -172,13 +172,16 @@ static void test_status(void **state)
 
 	assert_int_equal(table_status_parse("active reason:none since:17 lease:3600/3599 "
 					    "key_generation:2 cipher:xts-aes-aesni reads:48 "
-					    "writes:5 discards:6 errors:7",
+					    "writes:5 discards:6 errors:7 held:8",
 					    &s),
 			 0);
 	assert_false(s.fenced);
 	assert_string_equal(s.reason, "none");
 	assert_string_equal(s.cipher, "xts-aes-aesni");
+	assert_int_equal(s.since, 17);
+	assert_int_equal(s.lease_left, 3599);
 	assert_int_equal(s.generation, 2);
+	assert_int_equal(s.held, 8);
 	assert_int_equal(s.reads, 48);
 	assert_int_equal(s.writes, 5);
 	assert_int_equal(s.discards, 6);
@@ -188,6 +191,9 @@ static void test_status(void **state)
 	assert_string_equal(s.reason, "wiped");
 	assert_int_equal(table_status_parse("fencing reason:lease since:1", &s), 0);
 	assert_true(s.fenced);
+	assert_int_equal(table_status_parse("active lease:none", &s), 0);
+	assert_int_equal(s.lease_left, 0);
+	assert_int_equal(table_status_parse("active lease:5/x", &s), -EINVAL);
 	assert_int_equal(table_status_parse("", &s), -EINVAL);
 	assert_int_equal(table_status_parse("odd", &s), -EINVAL);
 	assert_int_equal(table_status_parse("active reads:x", &s), -EINVAL);

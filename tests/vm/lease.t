@@ -1,0 +1,169 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A device lives by its lease: renewed while its KEK is well, and no longer, whatever the daemon does;
+# held requests go on when it is well again; lock and unlock.
+# vm: --all-cpus
+. "$(dirname "$0")/lib.sh"
+
+LEASE=6
+CHECK=1
+STORE=/var/lib/envelope/keystore
+RUN=/run/test
+mkdir -p /etc/envelope/keks.d $RUN
+
+cat >/etc/envelope/keks.d/default.conf <<CONF
+[kek]
+provider = service
+lease = $LEASE
+check_interval = $CHECK
+CONF
+cat >/etc/envelope/hook <<HOOK
+#!/bin/sh
+echo "\$ENVELOPE_EVENT \$ENVELOPE_DEVICE \$ENVELOPE_LEASE_LEFT \$ENVELOPE_REASON" >>$RUN/hook
+HOOK
+chmod +x /etc/envelope/hook
+
+ms() { # whatever the clock shows
+	awk '{ print int($1 * 1000) }' /proc/uptime
+}
+
+of() { # of NAME FILTER: of its status
+	envelopectl status "$1" --json | jq -r ".devices[0] | $2"
+}
+
+kernel_state() { # kernel_state NAME: and why
+	dmsetup status --noflush "$1" | sed 's/^.* envelope \([a-z]*\) reason:\([a-z]*\) .*/\1 \2/'
+}
+
+is_kernel_state() {
+	[ "$(kernel_state "$1")" = "$2" ]
+}
+
+is_active() {
+	is_kernel_state "$1" "active none"
+}
+
+is_fenced() {
+	[[ $(kernel_state "$1") == "fenced "* ]]
+}
+
+past() { # past MS: of the boot's clock
+	[ "$(ms)" -gt "$1" ]
+}
+
+reads() {
+	dd if=/dev/mapper/"$1" of=/dev/null iflag=direct bs=4k count=1
+}
+
+said() { # said WHAT: the hook was told
+	grep -q "^$1" $RUN/hook
+}
+
+journal() { # journal TEXT: keyd logged it
+	journalctl -q -u envelope-keyd -o cat | grep -qF "$1"
+}
+
+# As a user has it
+systemctl reload-or-restart envelope-keyd
+ok "format" envelopectl format /dev/vdb
+ok "format another" envelopectl format /dev/vdc
+ok "open, one that holds its requests" envelopectl open --on-key-loss queue /dev/vdb held
+ok "open, one that fails them" envelopectl open /dev/vdc failing
+like "its table has the lease" "$(dmsetup table held)" "* lease:$LEASE *"
+is "the status has it" "$(of held .lease)" $LEASE
+is "… what it hangs on" "$(of held '.checks[0] | .kek + " " + .version + " " + .state')" "default 1 ok"
+is "… and whose loss fences it" "$(of held '.fenced_by | tostring')" '[["default"]]'
+is "… and what will become of it" "$(of held .outlook)" "its lease is renewed while its KEKs are well"
+like "the same for people" "$(envelopectl status held)" "*KEK default, version 1: ok*fenced by:    the loss of default*"
+from=$(ms)
+ok "three leases later" poll 60 past $((from + 3000 * LEASE))
+ok "… it is active" is_active held
+ok "… with the key that it had" test "$(of held .generation)" = 1
+ok "… and the lease is as it should be" test "$(of held .lease_left)" -gt 0
+not_ok "nothing was said of its lease" said half
+
+# The provider is gone: the lease ends, counted from the last proof
+mv $STORE $STORE.away
+from=$(ms)
+ok "without its key store it is fenced" poll $((2 * LEASE)) is_fenced held
+took=$(($(ms) - from))
+ok "… at the end of the lease: after $took ms" test $took -le $((1000 * LEASE + 1000))
+ok "… and not much before" test $took -ge $((1000 * (LEASE - CHECK) - 2000))
+is "… says the kernel" "$(kernel_state held)" "fenced lease"
+ok "the other one too" poll $LEASE is_fenced failing
+ok "half, three quarters and the end were announced" poll 10 said "over held"
+is "… in order" "$(awk '$2 == "held" { print $1 }' $RUN/hook | tr '\n' ' ')" "half three-quarters over "
+like "… with the reason" "$(grep '^half held' $RUN/hook)" "half held 2 KEK default is unreachable"
+ok "… and in the journal" journal "held: half of its lease is over: KEK default is unreachable"
+like "the status says what is the matter" "$(of held .outlook)" "it gets its key when its KEKs are well: KEK default is unreachable"
+is "… and that of the other" "$(of failing .outlook)" "it has no key until: envelopectl unlock failing"
+not_ok "one fails its reads" reads failing
+reads held >$RUN/read 2>&1 &
+reader=$!
+holds() {
+	[ "$(of held .held)" -gt 0 ]
+}
+ok "one holds them" poll 10 holds
+rm -rf $STORE
+mv $STORE.away $STORE
+ok "with the key store back it gets its key by itself" poll 20 is_active held
+ok "… and what was held goes on" wait $reader
+ok "… and the hook hears of it" poll 10 said "active held"
+ok "the other one waits" is_fenced failing
+refused 2 "a lock of all and of one" "either a NAME or --all" "" envelopectl lock --all held
+ok "unlock" envelopectl unlock failing
+ok "… gives it its key" is_active failing
+ok "… it reads" reads failing
+is "once more it has its key" "$(envelopectl unlock failing)" "failing: it has its key"
+
+# A KEK whose failing devices come back too, by a reload
+sed -i '$a resume = all' /etc/envelope/keks.d/default.conf
+ok "reload" systemctl reload envelope-keyd
+mv $STORE $STORE.away
+ok "fenced" poll $((2 * LEASE)) is_fenced failing
+mv $STORE.away $STORE
+ok "with resume = all that comes back by itself, too" poll 20 is_active failing
+ok "… and the other" poll 20 is_active held
+
+# Lock
+ok "lock" envelopectl lock held
+is "… and its key is gone when it returns" "$(kernel_state held | cut -d ' ' -f 1)" fenced
+not_ok "… from the keyring" grep -q ':held:' /proc/keys
+is "… the status says so" "$(of held '.locked')" true
+from=$(ms)
+ok "two leases later" poll 60 past $((from + 2000 * LEASE))
+ok "… it is locked still" is_fenced held
+systemctl kill -s KILL envelope-keyd
+again() {
+	[ "$(of failing .managed)" = true ]
+}
+ok "a daemon that comes after" poll 30 again
+ok "… leaves it locked" is_fenced held
+is "… and knows that it is" "$(of held .locked)" true
+ok "unlock" envelopectl unlock held
+ok "… gives it its key" is_active held
+ok "lock all, and drop caches" envelopectl lock --all --drop-caches --json
+ok "… both are" is_fenced failing
+ok "unlock all" envelopectl unlock --all
+ok "… both are active" is_active failing
+ok "… both" is_active held
+
+# The daemon hangs: the kernel needs none
+pid=$(systemctl show -P MainPID envelope-keyd)
+kill -STOP "$pid"
+from=$(ms)
+ok "with the daemon stopped it is fenced" poll $((2 * LEASE)) is_fenced held
+took=$(($(ms) - from))
+ok "… at the end of the lease: after $took ms" test $took -le $((1000 * LEASE + 1000))
+kill -CONT "$pid"
+ok "it goes on, and so does the device" poll 30 is_active held
+
+# The clock on the wall
+date -s '+1 day' >/dev/null
+ok "the clock steps: it stays active" is_active held
+ok "… and every KEK is asked anew" poll 10 journal "The clock was set: every KEK is asked anew"
+
+ok "close" envelopectl close held
+ok "… both" envelopectl close failing
+ok "the kernel log is clean" kernel_clean
+done_testing

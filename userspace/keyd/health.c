@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "health.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lease.h"
+#include "log.h"
+#include "manager.h"
+#include "secret.h"
+
+#define RETRY_MIN SECOND /* for a KEK that is not well */
+
+static void check(struct health *h);
+
+static const struct envelope_share *share_of(const struct health *h)
+{
+	return &h->sample.shares[h->share];
+}
+
+static int on_time(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct health *h = data;
+
+	h->timer = sd_event_source_disable_unref(h->timer);
+	check(h);
+	return 0;
+}
+
+static void check_in(struct health *h, uint64_t delay)
+{
+	h->next = manager_now() + delay;
+	manager_timer(h->manager, &h->timer, delay, on_time, h);
+}
+
+uint64_t health_interval(const struct health *h)
+{
+	uint64_t interval = h->config.check_interval * SECOND;
+	const struct device *device;
+
+	LIST_FOREACH(device, &h->manager->devices, link)
+	{
+		uint64_t third = device->lease * SECOND / 3;
+
+		for (unsigned int i = 0; i < device->n_shares; i++)
+			if (device->shares[i] == h && third && third < interval)
+				interval = third;
+	}
+	return interval;
+}
+
+/* Up to a tenth earlier, so that hosts that began together do not ask together */
+static void check_later(struct health *h)
+{
+	uint64_t delay = health_interval(h);
+
+	delay -= delay / 10 * (unsigned int)(rand() % 1000) / 1000;
+	if (h->state != ENVELOPE_PROVIDER_OK && delay / 4 > RETRY_MIN)
+		delay /= 4;
+	check_in(h, delay);
+}
+
+static void say(const struct health *h, const char *how)
+{
+	const struct envelope_share *share = share_of(h);
+
+	log_line(h->state == ENVELOPE_PROVIDER_OK ? LOG_NOTICE : LOG_WARNING,
+		 &(struct log_fields) { .id = LOG_ID_HEALTH, .kek = share->kek },
+		 "KEK %s, version %s: %s%s%s", share->kek, share->version, how,
+		 *h->problem ? ": " : "", h->problem);
+}
+
+/* @when: asked */
+static void enter(struct health *h, enum envelope_provider_state state, const char *problem,
+		  uint64_t when)
+{
+	bool news = state != h->state;
+
+	h->state = state;
+	snprintf(h->problem, sizeof(h->problem), "%s", problem);
+	h->withdrawn = h->config.on_state[state] == ENVELOPE_LOSS_FENCE;
+	if (state == ENVELOPE_PROVIDER_OK)
+		h->proved = when;
+	if (news)
+		say(h, envelope_provider_state_name(state));
+	check_later(h);
+	lease_judge_all(h->manager, h);
+}
+
+/* What takes devices their keys must be said twice */
+static void take(struct health *h, enum envelope_provider_state state, const char *problem)
+{
+	bool doubt =
+		h->config.on_state[state] == ENVELOPE_LOSS_FENCE && !h->withdrawn && !h->doubted;
+
+	h->doubted = doubt;
+	if (doubt)
+		check(h);
+	else
+		enter(h, state, problem, h->asked);
+}
+
+static void on_answer(struct worker_call *call, const struct envelope_worker_reply *reply)
+{
+	struct health *h = (void *)((char *)call - offsetof(struct health, call));
+	bool right = reply->code == ENVELOPE_OK &&
+		     envelope_token_committed(&h->sample, h->share, h->plain);
+
+	envelope_secret_wipe(h->plain, ENVELOPE_SHARE_BYTES);
+	if (right)
+		take(h, ENVELOPE_PROVIDER_OK, "");
+	else if (reply->code == ENVELOPE_OK)
+		take(h, ENVELOPE_PROVIDER_UNREACHABLE, "it unwraps something else than was sealed");
+	else if (reply->state == ENVELOPE_PROVIDER_OK) /* but it did not unwrap this */
+		take(h, ENVELOPE_PROVIDER_UNREACHABLE, reply->message);
+	else
+		take(h, reply->state, reply->message);
+}
+
+static void check(struct health *h)
+{
+	const struct envelope_share *share = share_of(h);
+	struct envelope_worker_request *request = &h->call.request;
+	struct envelope_error e = {};
+
+	if (h->call.worker)
+		return; /* under way */
+	h->asked = manager_now();
+	memset(&h->call, 0, sizeof(h->call));
+	request->op = ENVELOPE_WORKER_UNWRAP;
+	memcpy(request->version, share->version, sizeof(request->version));
+	memcpy(request->algorithm, share->algorithm, sizeof(request->algorithm));
+	memcpy(request->wrapped, share->wrapped, share->wrapped_size);
+	request->wrapped_size = share->wrapped_size;
+	h->call.share = h->plain;
+	h->call.done = on_answer;
+	if (worker_call(h->manager, share->kek, &h->call, &e))
+		enter(h, ENVELOPE_PROVIDER_UNREACHABLE, e.message, h->asked);
+}
+
+static struct health *find(struct manager *m, const struct envelope_share *share)
+{
+	struct health *h;
+
+	LIST_FOREACH(h, &m->healths, link)
+	if (!strcmp(share_of(h)->kek, share->kek) && !strcmp(share_of(h)->version, share->version))
+		return h;
+	return NULL;
+}
+
+struct health *health_get(struct manager *m, const struct envelope_token *token, unsigned int share,
+			  const struct envelope_kek_config *config)
+{
+	struct health *h = find(m, &token->shares[share]);
+
+	if (!h) {
+		h = calloc(1, sizeof(*h));
+		if (h)
+			h->plain = envelope_secret_alloc(ENVELOPE_SHARE_BYTES);
+		if (!h || !h->plain) {
+			free(h);
+			return NULL;
+		}
+		h->manager = m;
+		h->sample = *token;
+		h->share = share;
+		h->state = ENVELOPE_PROVIDER_UNREACHABLE;
+		snprintf(h->problem, sizeof(h->problem), "it was not asked yet");
+		LIST_INSERT_HEAD(&m->healths, h, link);
+		check_in(h, 0);
+	}
+	h->config = *config;
+	h->users++;
+	return h;
+}
+
+static void health_free(struct health *h)
+{
+	worker_cancel(&h->call);
+	sd_event_source_disable_unref(h->timer);
+	envelope_secret_free(h->plain);
+	LIST_REMOVE(h, link);
+	free(h);
+}
+
+void health_put(struct health *h)
+{
+	if (h && !--h->users)
+		health_free(h);
+}
+
+void health_proved(struct health *h, uint64_t when)
+{
+	/* A later answer counts for more */
+	if (when > h->proved && (h->state == ENVELOPE_PROVIDER_OK || when > h->asked))
+		enter(h, ENVELOPE_PROVIDER_OK, "", when);
+}
+
+void health_check_all(struct manager *m)
+{
+	struct health *h;
+
+	LIST_FOREACH(h, &m->healths, link)
+	check_in(h, 0);
+}
+
+void health_reload(struct manager *m)
+{
+	struct envelope_error e = {};
+	struct envelope_kek_config config;
+	struct health *h;
+
+	LIST_FOREACH(h, &m->healths, link)
+	{
+		if (envelope_kek_config_load(m->options->keks_dir, share_of(h)->kek, &config, &e))
+			log_line(LOG_ERR, &(struct log_fields) { .kek = share_of(h)->kek },
+				 "%s: its devices go on by what was said before", e.message);
+		else
+			h->config = config;
+	}
+	health_check_all(m);
+}
+
+void health_free_all(struct manager *m)
+{
+	while (!LIST_EMPTY(&m->healths))
+		health_free(LIST_FIRST(&m->healths));
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "lease.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "health.h"
+#include "hook.h"
+#include "keyring.h"
+#include "log.h"
+#include "takeover.h"
+
+#define HURRY (60 * SECOND) /* is left after the time jumped */
+#define WATCH SECOND	    /* within that the target has fenced a device whose key is dead */
+/* What is said of a lease that runs down, in the order of time */
+enum mark { HALF, THREE_QUARTERS, FIVE_MINUTES, OVER, MARKS };
+
+static const struct {
+	const char *event, *text;
+} marks[MARKS] = {
+	[HALF] = { "half", "half of its lease is over" },
+	[THREE_QUARTERS] = { "three-quarters", "three quarters of its lease are over" },
+	[FIVE_MINUTES] = { "five-minutes", "its lease ends in five minutes" },
+	[OVER] = { "over", "its lease is over: fenced" },
+};
+
+static void wait_for_mark(struct device *device, enum mark first);
+static int on_mark(sd_event_source *source, uint64_t usec, void *data);
+
+static uint64_t left(const struct device *device)
+{
+	uint64_t now = manager_now();
+
+	return device->lease_end > now ? device->lease_end - now : 0;
+}
+
+void lease_why(const struct device *device, char *out, size_t room)
+{
+	size_t used = 0;
+
+	*out = '\0';
+	for (unsigned int i = 0; i < device->n_shares && used < room; i++) {
+		const struct health *h = device->shares[i];
+
+		if (h && h->state == ENVELOPE_PROVIDER_OK)
+			continue;
+		used += snprintf(out + used, room - used, "%sKEK %s is %s", used ? ", " : "",
+				 device->keks[i],
+				 h ? envelope_provider_state_name(h->state) : "not declared");
+	}
+}
+
+/* The note that a device is locked, for an envelope-keyd that comes after this one */
+static void note_path(const struct device *device, enum device_loss as, char *path, size_t room)
+{
+	snprintf(path, room, "%s/%s.%s", device->manager->options->runtime_dir, device->name,
+		 as == DEVICE_LOCKED ? "locked" : "asleep");
+}
+
+static bool leave_note(const struct device *device, enum device_loss as)
+{
+	char path[512];
+	int fd;
+
+	note_path(device, as, path, sizeof(path));
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* Why it has no key, before anything else is known of it */
+static enum device_loss noted(const struct device *device)
+{
+	char path[512];
+
+	for (enum device_loss as = DEVICE_LOCKED; as <= DEVICE_ASLEEP; as++) {
+		note_path(device, as, path, sizeof(path));
+		if (access(path, F_OK) == 0)
+			return as;
+	}
+	return DEVICE_RAN_OUT;
+}
+
+void lease_unlock(const struct device *device)
+{
+	char path[512];
+
+	for (enum device_loss as = DEVICE_LOCKED; as <= DEVICE_ASLEEP; as++) {
+		note_path(device, as, path, sizeof(path));
+		unlink(path);
+	}
+}
+
+bool lease_is_locked(const struct device *device)
+{
+	return device->loss >= DEVICE_LOCKED;
+}
+
+bool lease_for_sleep(const struct device *device)
+{
+	bool wished = false;
+
+	for (unsigned int i = 0; i < device->n_shares; i++)
+		wished |= device->shares[i] && device->shares[i]->config.lock_on_sleep;
+	return wished;
+}
+
+unsigned int lease_well(const struct device *device)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < device->n_shares; i++)
+		n += device->shares[i] && device->shares[i]->state == ENVELOPE_PROVIDER_OK;
+	return n;
+}
+
+static unsigned int not_withdrawn(const struct device *device)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < device->n_shares; i++)
+		n += device->shares[i] && !device->shares[i]->withdrawn;
+	return n;
+}
+
+/* When enough shares had been proved; 0: never */
+static uint64_t proved(const struct device *device)
+{
+	uint64_t latest[ENVELOPE_SHARES_MAX] = {};
+
+	/* The latest ones first, by insertion: there are few */
+	for (unsigned int i = 0; i < device->n_shares; i++) {
+		uint64_t when = device->shares[i] ? device->shares[i]->proved : 0;
+		unsigned int at = i;
+
+		for (; at && latest[at - 1] < when; at--)
+			latest[at] = latest[at - 1];
+		latest[at] = when;
+	}
+	return device->threshold ? latest[device->threshold - 1] : 0;
+}
+
+static void say(struct device *device, const char *event, const char *text)
+{
+	char why[512];
+
+	lease_why(device, why, sizeof(why));
+	log_line(LOG_WARNING,
+		 &(struct log_fields) {
+			 .id = LOG_ID_LEASE, .volume = device->uuid, .device = device->name },
+		 "%s: %s%s%s", device->name, text, *why ? ": " : "", why);
+	hook_run(device, event, why, left(device) / SECOND);
+}
+
+/* The key is gone, or will be within a second */
+static void lost(struct device *device, enum device_loss loss, const char *event, const char *text)
+{
+	device->loss = loss;
+	device->lease_end = 0;
+	device->timer = sd_event_source_disable_unref(device->timer);
+	say(device, event, text);
+}
+
+/* Its status, after something that should have fenced it: 1 fenced, 0 not, or -code */
+static int is_fenced(const struct device *device)
+{
+	struct table_status status;
+	int r = device_status(device->name, &status, NULL);
+
+	return r ? r : status.fenced;
+}
+
+static int on_watch(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct device *device = data;
+	struct envelope_error e = {};
+
+	device->timer = sd_event_source_disable_unref(device->timer);
+	if (!is_fenced(device) && device_message(device->name, "key wipe", &e))
+		log_line(LOG_ALERT, &(struct log_fields) { .device = device->name },
+			 "%s should be fenced and is not", e.message);
+	keyring_remove(device->key);
+	device->key = 0;
+	return 0;
+}
+
+/* The kernel takes it from the device at its next request, or within a second: not one by one */
+static int take_key(struct device *device, struct envelope_error *e)
+{
+	if (!device->key || !keyring_revoke(device->key))
+		return device_message(device->name, "key wipe", e);
+	manager_timer(device->manager, &device->timer, WATCH, on_watch, device);
+	return 0;
+}
+
+static void withdraw(struct device *device)
+{
+	struct envelope_error e = {};
+
+	lost(device, DEVICE_WITHDRAWN, "fenced", "fenced");
+	if (take_key(device, &e))
+		log_line(LOG_ALERT, &(struct log_fields) { .device = device->name },
+			 "its key cannot be taken away: %s", e.message);
+}
+
+bool lease_may_resume(const struct device *device)
+{
+	for (unsigned int i = 0; i < device->n_shares; i++) {
+		const struct health *h = device->shares[i];
+
+		if (h && (h->config.resume == ENVELOPE_RESUME_NONE ||
+			  (h->config.resume == ENVELOPE_RESUME_HELD && !device->queue)))
+			return false;
+	}
+	return true;
+}
+
+/* @e: what a message met; may be NULL */
+static void gone(struct device *device, const struct envelope_error *e)
+{
+	struct device_info info;
+	int is = is_fenced(device);
+
+	if (device_info(device->name, &info, NULL) == -ENVELOPE_E_NOT_FOUND)
+		device_forget(device); /* removed behind our back */
+	else if (is > 0)
+		lost(device, DEVICE_RAN_OUT, "fenced", "fenced");
+	else if (e)
+		log_line(LOG_ERR, &(struct log_fields) { .device = device->name },
+			 "its lease is not renewed: %s", e->message);
+}
+
+/* @end: µs of boot time */
+static void set_end(struct device *device, uint64_t end)
+{
+	uint64_t now = manager_now(), seconds = end > now ? (end - now) / SECOND : 0;
+	struct envelope_error e = {};
+	char message[48];
+
+	if (!seconds)
+		return; /* the kernel knows of an end that is no later than that */
+	snprintf(message, sizeof(message), "lease renew %llu", (unsigned long long)seconds);
+	if (device_message(device->name, message, &e))
+		return gone(device, &e);
+	device->lease_end = now + seconds * SECOND;
+	wait_for_mark(device, HALF);
+}
+
+/* Is the next proof too late to renew a third of the lease before its end? */
+static bool renewal_is_due(const struct device *device)
+{
+	uint64_t interval = 0;
+
+	for (unsigned int i = 0; i < device->n_shares; i++)
+		if (device->shares[i] && health_interval(device->shares[i]) > interval)
+			interval = health_interval(device->shares[i]);
+	return left(device) < device->lease * SECOND * 2 / 3 + interval;
+}
+
+static void renew(struct device *device)
+{
+	uint64_t when = proved(device), end = when + device->lease * SECOND;
+
+	if (!when || !device->lease || !device->lease_end)
+		return;
+	if (end + SECOND < device->lease_end ||
+	    (end >= device->lease_end + SECOND && renewal_is_due(device)))
+		set_end(device, end);
+}
+
+void lease_judge(struct device *device)
+{
+	bool enough = lease_well(device) >= device->threshold;
+
+	if (!device->n_shares || lease_is_locked(device))
+		return;
+	if (!device->loss && not_withdrawn(device) < device->threshold)
+		withdraw(device);
+	else if (enough && (device->loss ? lease_may_resume(device) : !device->managed))
+		takeover_begin(device);
+	else if (!device->loss && device->managed)
+		renew(device);
+}
+
+void lease_judge_all(struct manager *m, const struct health *health)
+{
+	struct device *device = LIST_FIRST(&m->devices);
+
+	while (device) {
+		struct device *next = LIST_NEXT(device, link);
+
+		for (unsigned int i = 0; i < device->n_shares; i++) {
+			if (device->shares[i] == health) {
+				lease_judge(device);
+				break;
+			}
+		}
+		device = next;
+	}
+}
+
+void lease_hurry(struct manager *m)
+{
+	struct device *device = LIST_FIRST(&m->devices);
+
+	while (device) {
+		struct device *next = LIST_NEXT(device, link);
+
+		if (left(device) > HURRY)
+			set_end(device, manager_now() + HURRY);
+		device = next;
+	}
+	health_check_all(m);
+}
+
+/* µs that are left at a mark */
+static uint64_t left_at(const struct device *device, enum mark mark)
+{
+	switch (mark) {
+	case HALF:
+		return device->lease * SECOND / 2;
+	case THREE_QUARTERS:
+		return device->lease * SECOND / 4;
+	case FIVE_MINUTES: /* of a lease so short it is no news */
+		return device->lease > 4 * 300 ? 300 * SECOND : UINT64_MAX;
+	default:
+		return 0;
+	}
+}
+
+static void is_over(struct device *device)
+{
+	int is = is_fenced(device);
+
+	if (is > 0)
+		lost(device, DEVICE_RAN_OUT, marks[OVER].event, marks[OVER].text);
+	else if (is < 0)
+		gone(device, NULL);
+	else /* the kernel's clock is the one that counts */
+		manager_timer(device->manager, &device->timer, WATCH / 4, on_mark, device);
+}
+
+static int on_mark(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct device *device = data;
+
+	device->timer = sd_event_source_disable_unref(device->timer);
+	if (device->mark == OVER) {
+		is_over(device);
+	} else {
+		say(device, marks[device->mark].event, marks[device->mark].text);
+		wait_for_mark(device, device->mark + 1);
+	}
+	return 0;
+}
+
+static void wait_for_mark(struct device *device, enum mark first)
+{
+	uint64_t now = left(device), then;
+
+	for (device->mark = first; device->mark < OVER; device->mark++)
+		if (left_at(device, device->mark) < now)
+			break;
+	then = left_at(device, device->mark);
+	manager_timer(device->manager, &device->timer, now > then ? now - then : 0, on_mark,
+		      device);
+}
+
+static void begin(struct device *device, uint64_t seconds)
+{
+	device->timer = sd_event_source_disable_unref(device->timer);
+	device->lease_end = device->lease ? manager_now() + seconds * SECOND : 0;
+	if (device->lease)
+		wait_for_mark(device, HALF);
+}
+
+void lease_began(struct device *device, const struct table *table)
+{
+	enum device_loss loss = device->loss;
+
+	device->lease = table->lease;
+	device->queue = table->queue;
+	device->loss = DEVICE_HAS_KEY;
+	lease_unlock(device);
+	begin(device, table->lease);
+	if (loss)
+		say(device, "active", "it has its key again");
+}
+
+void lease_found(struct device *device, const struct table *table,
+		 const struct table_status *status)
+{
+	device->lease = table->lease;
+	device->queue = table->queue;
+	device->loss = noted(device);
+	if (lease_is_locked(device)) { /* also where its keyd ended between note and deed */
+		take_key(device, NULL);
+	} else if (!status->fenced) {
+		device->loss = DEVICE_HAS_KEY;
+		begin(device, status->lease_left);
+	}
+}
+
+void lease_opened(struct device *device, const struct broker_opened *opened, uint64_t when)
+{
+	const struct envelope_token *token = &opened->token;
+	struct health *shares[ENVELOPE_SHARES_MAX] = {};
+	unsigned int n =
+		token->n_shares < ENVELOPE_SHARES_MAX ? token->n_shares : ENVELOPE_SHARES_MAX;
+
+	/* The new ones first: a version that stays is watched on */
+	for (unsigned int i = 0; i < n; i++) {
+		if (opened->declared & 1U << i)
+			shares[i] = health_get(device->manager, token, i, &opened->configs[i]);
+		snprintf(device->keks[i], sizeof(device->keks[i]), "%s", token->shares[i].kek);
+	}
+	for (unsigned int i = 0; i < device->n_shares; i++)
+		health_put(device->shares[i]);
+	memcpy(device->shares, shares, sizeof(shares));
+	device->n_shares = n;
+	device->threshold = token->threshold;
+	device->slot = token->slot;
+	for (unsigned int i = 0; i < n && when; i++)
+		if (shares[i] && opened->proved & 1U << i)
+			health_proved(shares[i], when);
+}
+
+void lease_forget(struct device *device)
+{
+	sd_event_source_disable_unref(device->timer);
+	for (unsigned int i = 0; i < device->n_shares; i++)
+		health_put(device->shares[i]);
+	device->n_shares = 0;
+}
+
+int lease_lock(struct device *device, enum device_loss as, struct envelope_error *e)
+{
+	/* First of all the note, and it is not left by the way of sleep where a person said lock */
+	if (lease_is_locked(device))
+		as = DEVICE_LOCKED;
+	if (!leave_note(device, as))
+		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: no note of the lock can be left",
+				     device->name);
+	lost(device, as, "locked", "locked");
+	return take_key(device, e);
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Lock: take keys away, from one mapping or from all, until somebody says unlock. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker-client.h"
+#include "device.h"
+#include "lease.h"
+#include "log.h"
+#include "op.h"
+
+#define DROP_CACHES "/proc/sys/vm/drop_caches"
+
+struct lock {
+	struct op *op;
+	char name[TABLE_NAME_MAX + 1]; /* "": all */
+	bool drop_caches;
+	bool sleep; /* only what is to be locked when the machine sleeps */
+	struct json_object *locked;
+	struct envelope_error *e; /* the first one */
+};
+
+static int read_parameters(struct lock *l, struct envelope_error *e)
+{
+	static const char *const known[] = { "name", "all", "drop_caches", "sleep", NULL };
+	bool all = false;
+	int r = op_known(l->op, known, e);
+
+	if (!r)
+		r = op_text(l->op, "name", false, l->name, sizeof(l->name), e);
+	if (!r)
+		r = op_bool(l->op, "all", &all, e);
+	if (!r)
+		r = op_bool(l->op, "drop_caches", &l->drop_caches, e);
+	if (!r)
+		r = op_bool(l->op, "sleep", &l->sleep, e);
+	if (r)
+		return r;
+	if (all == !!*l->name)
+		return envelope_fail(e, ENVELOPE_E_USAGE, "either a name or all");
+	return *l->name ? envelope_name_check(l->name, e) : 0;
+}
+
+/* It is said to be locked when every copy of the key is gone, which the message waits for */
+static int lock_one(const char *name, const struct device_info *info, void *data)
+{
+	struct lock *l = data;
+	const struct device *device = device_find((struct manager *)l->op->manager, name);
+	struct envelope_error e = {};
+
+	if (l->sleep && (!device || !lease_for_sleep(device) || lease_is_locked(device)))
+		return 0;
+	if (broker_lock(l->op, name, l->sleep, &e) || device_message(name, "key wipe", &e)) {
+		if (l->e->code == ENVELOPE_OK)
+			*l->e = e;
+		return 0; /* the others are locked all the same */
+	}
+	log_line(LOG_NOTICE, &(struct log_fields) { .id = LOG_ID_LOCKED, .device = name },
+		 "%s is locked", name);
+	json_object_array_add(l->locked, json_object_new_string(name));
+	return 0;
+}
+
+/* Plaintext that the page cache has of file systems: what is written to disk can be dropped */
+static int drop_caches(struct envelope_error *e)
+{
+	int fd = open(DROP_CACHES, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, "3", 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return done ? 0 : envelope_fail(e, ENVELOPE_E_FAILED, DROP_CACHES ": %m");
+}
+
+static int lock_all(struct lock *l, struct envelope_error *e)
+{
+	struct device_info info;
+	int r;
+
+	if (l->drop_caches) {
+		op_step(l->op, "writing what the page cache holds");
+		sync();
+	}
+	r = *l->name ? device_ours(l->name, &info, e) : 0;
+	if (r)
+		return r;
+	if (*l->name)
+		lock_one(l->name, &info, l);
+	else
+		r = device_each(lock_one, l, e);
+	if (!r && l->drop_caches)
+		r = drop_caches(e);
+	return r ? r : -(int)l->e->code;
+}
+
+int op_lock(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	struct envelope_error first = {};
+	struct lock l = { .op = op, .e = &first };
+	int r = read_parameters(&l, e);
+
+	if (r)
+		return r;
+	l.locked = json_object_new_array();
+	r = lock_all(&l, e);
+	if (r) {
+		if (first.code != ENVELOPE_OK)
+			*e = first;
+		json_object_put(l.locked);
+		return r;
+	}
+	*result = json_object_new_object();
+	json_object_object_add(*result, "locked", l.locked);
+	return 0;
+}

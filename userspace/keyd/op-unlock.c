@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Unlock: a device whose key this process does not hold, or that has none any more, is
+ * unlocked with every check of an open, and handed the key. No request is held up for that. Asked
+ * for by a client, or by the main process: for devices that an earlier envelope-keyd
+ * opened, and when a KEK is well again.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "broker-client.h"
+#include "crypto.h"
+#include "device-use.h"
+#include "device.h"
+#include "lease.h"
+#include "log.h"
+#include "op.h"
+#include "unlock.h"
+
+/* Is what was unlocked the volume that is mapped? */
+static int check_same(const struct table *table, const struct unlocked *u, struct envelope_error *e)
+{
+	char check[17];
+
+	if (strcmp(u->geometry->uuid, table->uuid))
+		return envelope_fail(e, ENVELOPE_E_WITNESS_MISMATCH,
+				     "%s: its disk holds the header of another volume",
+				     table->name);
+	if (u->geometry->key_size != table->key_size ||
+	    envelope_key_check(u->dek, table->key_size, check) ||
+	    (*table->key_check && strcmp(check, table->key_check)))
+		return envelope_fail(e, ENVELOPE_E_WRONG_KEY,
+				     "%s: its disk opens to another key than the one at work",
+				     table->name);
+	return 0;
+}
+
+/* A device that fails its requests has told its users: that is not undone unless the KEK's owner
+ * wishes it */
+static int check_may_resume(const struct table *table, const struct broker_opened *opened,
+			    struct envelope_error *e)
+{
+	for (unsigned int i = 0; i < opened->token.n_shares; i++) {
+		enum envelope_resume resume = opened->configs[i].resume;
+
+		if (!(opened->declared & 1U << i) || resume == ENVELOPE_RESUME_ALL ||
+		    (resume == ENVELOPE_RESUME_HELD && table->queue))
+			continue;
+		envelope_fail(e, ENVELOPE_E_CANCELED, "%s is fenced", table->name);
+		return envelope_cure(e, "envelopectl unlock %s", table->name);
+	}
+	return 0;
+}
+
+static int give_key(struct op *op, const struct table *table, bool fenced, struct envelope_error *e)
+{
+	_cleanup_unlocked_ struct unlocked u = {};
+	struct broker_opened opened;
+	char path[64];
+	int r;
+
+	if (!device_path(table->device, path, sizeof(path)))
+		return envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s: its disk %s is gone",
+				     table->name, table->device);
+	r = unlock(op, path, false, &u, e);
+	opened_by(op, &u, &opened);
+	if (!r)
+		r = check_same(table, &u, e);
+	if (!r && fenced && op->client < 0)
+		r = check_may_resume(table, &opened, e);
+	if (!r)
+		r = broker_table(op, BROKER_SET_KEY, table, &opened, u.dek, e);
+	if (r) /* the main process sees when it may go better */
+		broker_opened(op, table->name, &opened);
+	return r;
+}
+
+static int unlock_mapping(struct op *op, bool *changed, struct envelope_error *e)
+{
+	char name[TABLE_NAME_MAX + 1];
+	struct table_status status;
+	const struct device *device;
+	struct table table;
+	int r = op_mapping(op, name, e);
+
+	if (!r)
+		r = device_table(name, &table, e);
+	if (!r)
+		r = device_status(name, &status, e);
+	if (r)
+		return r;
+	device = device_find((struct manager *)op->manager, name);
+	*changed = status.fenced || !device || !device->managed;
+	if (!*changed)
+		return 0;
+	r = give_key(op, &table, status.fenced, e);
+	if (r)
+		return r;
+	log_line(LOG_NOTICE,
+		 &(struct log_fields) { .id = LOG_ID_TAKEN, .volume = table.uuid, .device = name },
+		 status.fenced ? "%s is unlocked" : "%s is taken over", name);
+	return 0;
+}
+
+int op_unlock(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	bool changed;
+	int r = unlock_mapping(op, &changed, e);
+
+	if (r)
+		return r;
+	*result = json_object_new_object();
+	op_add_bool(*result, "changed", changed);
+	return 0;
+}
