@@ -94,6 +94,19 @@ static struct stack *stack_of(struct kept *mine, unsigned int order)
 	return order ? &mine->blocks : &mine->pages;
 }
 
+/* The count is read also by who sums up, on another CPU */
+static void push(struct stack *stack, struct page *page)
+{
+	stack->pages[stack->count] = page;
+	WRITE_ONCE(stack->count, stack->count + 1);
+}
+
+static struct page *pop(struct stack *stack)
+{
+	WRITE_ONCE(stack->count, stack->count - 1);
+	return stack->pages[stack->count];
+}
+
 static struct page *take_kept(unsigned int order)
 {
 	struct page *page = NULL;
@@ -103,7 +116,7 @@ static struct page *take_kept(unsigned int order)
 	local_irq_save(flags);
 	stack = stack_of(this_cpu_ptr(&kept), order);
 	if (stack->count)
-		page = stack->pages[--stack->count];
+		page = pop(stack);
 	local_irq_restore(flags);
 	return page;
 }
@@ -118,7 +131,7 @@ static bool keep(struct page *page, unsigned int order)
 	stack = stack_of(this_cpu_ptr(&kept), order);
 	room = stack->count < stack->max;
 	if (room)
-		stack->pages[stack->count++] = page;
+		push(stack, page);
 	local_irq_restore(flags);
 	return room;
 }
@@ -379,7 +392,7 @@ void envelope_bounce_wipe(struct envelope_segments *segments)
 static void empty_stack(struct stack *stack)
 {
 	while (stack->count)
-		give_back(stack->pages[--stack->count], stack->order);
+		give_back(pop(stack), stack->order);
 }
 
 /* On the CPU itself, with interrupts off */
