@@ -372,6 +372,12 @@ static void discard(void)
 	memset(&blocks[at], 0, n * sizeof(*blocks));
 }
 
+/* A device that is made has its size before its table, and fails all requests in between */
+static bool is_readable(size_t length)
+{
+	return pread(device, requests[0].memory, length, 0) == (ssize_t)length;
+}
+
 /* It may be gone, or be there but have no table yet */
 static void open_device(void)
 {
@@ -382,7 +388,7 @@ static void open_device(void)
 	for (;;) {
 		device = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
 		if (device >= 0 && !ioctl(device, BLKGETSIZE64, &bytes) && bytes &&
-		    !ioctl(device, BLKSSZGET, &block_size))
+		    !ioctl(device, BLKSSZGET, &block_size) && is_readable(block_size))
 			break;
 		must(now() < end, "open");
 		if (device >= 0)
@@ -435,12 +441,12 @@ static void set_up(char **argv)
 
 	path = argv[1];
 	state = strtoull(argv[5], NULL, 10);
+	for (i = 0; i < DEPTH; i++)
+		requests[i].memory = memory(LONGEST + PIECES * PAGE);
 	open_device();
 	first = strtoull(argv[2], NULL, 10) * SECTOR / size;
 	count = strtoull(argv[3], NULL, 10) * SECTOR / size;
 	blocks = memory(count * sizeof(*blocks));
-	for (i = 0; i < DEPTH; i++)
-		requests[i].memory = memory(LONGEST + PIECES * PAGE);
 	must(!mlockall(MCL_CURRENT), "mlockall");
 	must(!syscall(SYS_io_setup, DEPTH, &context), "io_setup");
 }
