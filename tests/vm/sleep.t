@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A machine that sleeps: the lease counts that time, and a KEK may have its devices locked meanwhile.
+# vm: --all-cpus
+. "$(dirname "$0")/lib.sh"
+
+mkdir -p /etc/envelope/keks.d
+printf '[kek]\nprovider = service\nlock_on_sleep = yes\n' >/etc/envelope/keks.d/careful.conf
+modprobe rtc_cmos
+
+of() { # of NAME FILTER: of its status
+	envelopectl status "$1" --json | jq -r ".devices[0] | $2"
+}
+
+kernel_state() { # kernel_state NAME: and why
+	dmsetup status --noflush "$1" | sed 's/^.* envelope \([a-z]*\) reason:\([a-z]*\) .*/\1 \2/'
+}
+
+is_active() {
+	[ "$(kernel_state "$1")" = "active none" ]
+}
+
+# sleep_for SECONDS COMMAND…: COMMAND has the machine sleep, and an alarm wakes it
+sleep_for() {
+	rtcwake -m no -s "$1" >/dev/null && "${@:2}"
+}
+
+# The kernel alone
+key test:sleep 64 sleep
+dmsetup create lone --table "0 131072 envelope aes-xts-plain64 :64:logon:test:sleep 0 /dev/vdc 500000 2 sector_size:4096 lease:3"
+before=$(cut -d ' ' -f 1 /proc/uptime)
+ok "the machine sleeps for longer than the lease" sleep_for 6 sh -c "echo mem >/sys/power/state"
+is_fenced() {
+	[ "$(kernel_state lone)" = "fenced lease" ]
+}
+ok "when it wakes the lease is over" poll 1 is_fenced
+echo "# $before, $(cut -d ' ' -f 1 /proc/uptime) s"
+not_ok "… and nothing is read" dd if=/dev/mapper/lone of=/dev/null iflag=direct bs=4k count=1
+dmsetup remove lone
+
+# With the daemon
+ok "a KEK whose devices are locked then" envelopectl kek create careful
+ok "format by it" envelopectl format --kek careful /dev/vdb
+ok "format by another" envelopectl format /dev/vdc
+ok "open" envelopectl open --on-key-loss queue /dev/vdb careful
+ok "open the other" envelopectl open /dev/vdc careless
+ok "sleep, as the system does it" sleep_for 5 systemctl start systemd-suspend.service
+log=$(dmesg | grep -E 'envelope: .*: fenced|PM: suspend entry' | tail -n 2)
+like "its key was taken away before" "$log" "*fenced: *suspend entry*"
+ok "awake, it gets its key" poll 20 is_active careful
+is "… a second one" "$(of careful .generation)" 2
+is "… and is not locked any more" "$(of careful .locked)" false
+is "the other one had its key all the time" "$(of careless .generation)" 1
+
+# What a person locked stays locked
+envelopectl lock careful >/dev/null
+ok "locked, and asleep" sleep_for 4 systemctl start systemd-suspend.service
+unneeded() {
+	[ "$(systemctl is-active envelope-sleep)" = inactive ]
+}
+ok "awake" poll 20 unneeded
+ok "… it is locked" test "$(of careful '.state + " " + (.locked | tostring)')" = "fenced true"
+ok "unlock" envelopectl unlock careful
+ok "close" envelopectl close careful
+ok "… both" envelopectl close careless
+ok "the kernel log is clean" kernel_clean
+done_testing
