@@ -15,6 +15,7 @@ SLOT="the slot was edited or belongs to another disk; restore a header backup"
 WITNESS="the header belongs to another disk; restore this disk's own header backup"
 REPLACED="if the volume was replaced on purpose, repeat with --accept-new"
 BACKUP="restore $STORE/ from its backup; nothing was changed"
+AGAIN="if it may be used again: envelopectl kek enable default"
 EXPOSED="if nobody else can have read or changed it, give it back: chown -R … $STORE; chmod -R go= $STORE; \
 else restore it from its backup"
 
@@ -256,27 +257,12 @@ envelopectl kek create default >/dev/null 2>&1
 not_opened 12 "a key store that was made anew" "KEK default: version 1 did not wrap this share" \
 	"the key store may be another than the one the disk was sealed with: restore $STORE from its backup"
 restore_store
-disable() { # the KEK's only version, as who knows the root key can
-	PYTHONPATH=$PEERS python3 - $STORE <<-'PY'
-		import base64, hashlib, hmac, json, sys
-		from recover import KeyStore, b64, lp, u64
-		path = sys.argv[1] + "/default.json"
-		kek = json.load(open(path))
-		version = kek["versions"][0]
-		version["state"] = "disabled"
-		text = lp("dm-envelope keystore v1") + lp(kek["name"]) + lp(kek["created"]) + lp(u64(1))
-		text += lp(u64(1)) + lp(version["created"]) + lp(version["state"]) + lp(b64(version["wrapped"]))
-		mac = hmac.digest(KeyStore(sys.argv[1]).mac_key, text, hashlib.sha256)
-		kek["mac"] = base64.b64encode(mac).decode()
-		open(path, "w").write(json.dumps(kek))
-	PY
-}
-disable
-not_opened 17 "a KEK version that is disabled" "KEK default: version 1 is disabled" "ask whoever controls the key"
-refused 17 "format: every version is disabled" "KEK default: every version is disabled" \
-	"ask whoever controls the key" envelopectl format $OTHER --force
-restore_store
-opened "restored, it opens again"
+envelopectl kek disable default >/dev/null
+not_opened 17 "a KEK version that is disabled" "KEK default: version 1 is disabled" "$AGAIN 1"
+refused 17 "format: every version is disabled" "KEK default: every version is disabled" "$AGAIN" \
+	envelopectl format $OTHER --force
+envelopectl kek enable default >/dev/null
+opened "enabled, it opens again"
 
 # The worker
 kill -STOP "$(pgrep -f envelope-provider.default)"

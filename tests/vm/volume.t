@@ -136,7 +136,30 @@ ok "rewrap while it is mounted" envelopectl rewrap $DISK
 is "version 2 wraps it" "$(slot_version)" 2
 is "one slot is left" "$(json '.slots | length' envelopectl dump $DISK)" 1
 is "the old version is kept" "$(json '.kek.versions | map(.version) | @csv' envelopectl kek show default)" '"1","2"'
+
+envelopectl kek rotate default >/dev/null
+ok "disable the newest version" envelopectl kek disable default 3
+ok "rewrap: the newest that is enabled wraps it already" envelopectl rewrap $DISK
+like "… and says so" "$OUTPUT" "*already*"
+is "version 2 wraps it" "$(slot_version)" 2
+ok "enable the newest version" envelopectl kek enable default 3
+ok "rewrap by it" envelopectl rewrap $DISK
+is "version 3 wraps it" "$(slot_version)" 3
+envelopectl kek rotate default >/dev/null
+envelopectl kek rotate default >/dev/null
+envelopectl kek disable default 5 >/dev/null
+ok "rewrap by the newest that is enabled" envelopectl rewrap $DISK
+is "version 4 wraps it" "$(slot_version)" 4
 umount /mnt
+
+envelopectl close data
+ok "disable the version that wraps it" envelopectl kek disable default 4
+refused 17 "open: its version is disabled" "KEK default: version 4 is disabled" \
+	"if it may be used again: envelopectl kek enable default 4" envelopectl open $DISK data
+systemctl restart envelope-keyd
+fails_with 17 "… nor after a restart" envelopectl open $DISK data
+ok "enable it" envelopectl kek enable default 4
+ok "open: its version is enabled" envelopectl open $DISK data
 
 cryptsetup token export --token-id "$(json '.slots[0].token' envelopectl dump $DISK)" $DISK >/run/token
 cryptsetup token import --token-id 9 --json-file /run/token $DISK
@@ -152,7 +175,7 @@ refused 5 "close: what is not open" "data: there is no such mapping" "check the 
 ok "an old header backup still opens: rotation is not revocation" sh -c \
 	"cryptsetup luksHeaderRestore -q --header-backup-file $OLD $DISK && envelopectl open $DISK data"
 ok "… and can be rewrapped" envelopectl rewrap $DISK
-is "… to version 2" "$(slot_version)" 2
+is "… to version 4" "$(slot_version)" 4
 envelopectl close data
 
 ok "open --readonly" envelopectl open $DISK data --readonly

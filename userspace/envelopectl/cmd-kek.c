@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* kek create, list, show, rotate: the service's own key store. */
+/* kek create, list, show, rotate, disable, enable: the service's own key store. */
 #include <stdio.h>
 
 #include "command.h"
@@ -28,15 +28,19 @@ static void print_kek(struct json_object *kek)
 	table_print(table);
 }
 
-/* Ask for what concerns one KEK; @kek, a part of @reply, is NULL where JSON is wanted */
-static int call_for(struct context *context, const char *method, const char *name,
+/*
+ * Ask for what concerns one KEK, NAME [VERSION]; @kek, a part of @reply, is NULL where JSON is
+ * wanted
+ */
+static int call_for(struct context *context, const char *method, const struct arguments *a,
 		    struct json_object **reply, struct json_object **kek, struct envelope_error *e)
 {
 	_cleanup_json_ struct json_object *parameters = json_object_new_object();
 	int r;
 
 	*kek = NULL;
-	add_text(parameters, "name", name);
+	add_text(parameters, "name", a->words[0]);
+	add_text(parameters, "version", a->n > 1 ? a->words[1] : NULL);
 	r = client_call(context, method, parameters, reply, e);
 	if (r < 0 || output_json(context, *reply))
 		return r;
@@ -49,10 +53,10 @@ static int run_create(struct context *context, const struct arguments *a, struct
 {
 	_cleanup_json_ struct json_object *reply = NULL;
 	struct json_object *kek;
-	int r = call_for(context, "KekCreate", a->words[0], &reply, &kek, e);
+	int r = call_for(context, "KekCreate", a, &reply, &kek, e);
 
 	if (kek)
-		printf("KEK %s: created, version %s\n", a->words[0], member(kek, "newest"));
+		printf("KEK %s: created, version %s\n", a->words[0], member(kek, "current"));
 	return r;
 }
 
@@ -60,20 +64,52 @@ static int run_rotate(struct context *context, const struct arguments *a, struct
 {
 	_cleanup_json_ struct json_object *reply = NULL;
 	struct json_object *kek;
-	int r = call_for(context, "KekRotate", a->words[0], &reply, &kek, e);
+	int r = call_for(context, "KekRotate", a, &reply, &kek, e);
 
 	if (kek)
 		printf("KEK %s: version %s is the newest; older ones still unwrap.\n"
 		       "Rewrap each disk to follow: envelopectl rewrap DEVICE\n",
-		       a->words[0], member(kek, "newest"));
+		       a->words[0], member(kek, "current"));
 	return r;
+}
+
+/* @effect: what comes of it, where it was not so already */
+static int set_enabled(struct context *context, const char *method, const struct arguments *a,
+		       const char *state, const char *effect, struct envelope_error *e)
+{
+	_cleanup_json_ struct json_object *reply = NULL;
+	struct json_object *kek;
+	bool all = a->n == 1;
+	int r = call_for(context, method, a, &reply, &kek, e);
+
+	if (!kek)
+		return r;
+	printf("KEK %s: %s%s ", a->words[0], all ? "all versions" : "version ",
+	       all ? "" : a->words[1]);
+	if (member_true(reply, "changed"))
+		printf("%s %s. %s\n", all ? "are" : "is", state, effect);
+	else
+		printf("%s %s already.\n", all ? "were" : "was", state);
+	return 0;
+}
+
+static int run_disable(struct context *context, const struct arguments *a, struct envelope_error *e)
+{
+	return set_enabled(context, "KekDisable", a, "disabled",
+			   "Disks open by it stop at keyd's next check.", e);
+}
+
+static int run_enable(struct context *context, const struct arguments *a, struct envelope_error *e)
+{
+	return set_enabled(context, "KekEnable", a, "enabled", "What it wrapped, it unwraps again.",
+			   e);
 }
 
 static int run_show(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
 	_cleanup_json_ struct json_object *reply = NULL;
 	struct json_object *kek;
-	int r = call_for(context, "KekShow", a->words[0], &reply, &kek, e);
+	int r = call_for(context, "KekShow", a, &reply, &kek, e);
 
 	if (kek)
 		print_kek(kek);
@@ -82,7 +118,7 @@ static int run_show(struct context *context, const struct arguments *a, struct e
 
 static int run_list(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
-	static const char *const titles[] = { "NAME", "PROVIDER", "STATE", "NEWEST", "PROBLEM" };
+	static const char *const titles[] = { "NAME", "PROVIDER", "STATE", "CURRENT", "PROBLEM" };
 	_cleanup_json_ struct json_object *reply = NULL;
 	struct json_object *keks;
 	struct table *table;
@@ -96,7 +132,7 @@ static int run_list(struct context *context, const struct arguments *a, struct e
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *k = json_object_array_get_idx(keks, i);
 		const char *const cells[] = { member(k, "name"), member(k, "provider"),
-					      member(k, "state"), member(k, "newest"),
+					      member(k, "state"), member(k, "current"),
 					      member(k, "problem") };
 
 		table_add(table, cells);
@@ -117,4 +153,12 @@ const struct command command_kek_show = {
 const struct command command_kek_rotate = {
 	"kek rotate", "NAME",	  1, 1, "Add a version; older ones still unwrap",
 	no_options,   run_rotate,
+};
+const struct command command_kek_disable = {
+	"kek disable", "NAME [VERSION]", 1, 2, "Let a version, or all, wrap and unwrap nothing",
+	no_options,    run_disable,
+};
+const struct command command_kek_enable = {
+	"kek enable", "NAME [VERSION]", 1, 2, "Let a version, or all, wrap and unwrap again",
+	no_options,   run_enable,
 };

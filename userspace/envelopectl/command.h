@@ -53,7 +53,7 @@ extern const struct option_spec no_options[];
 extern const struct command command_format, command_open, command_close, command_resize,
 	command_lock, command_unlock, command_status, command_dump, command_rewrap, command_erase,
 	command_kek_create, command_kek_list, command_kek_show, command_kek_rotate,
-	command_key_check;
+	command_kek_disable, command_kek_enable, command_key_check;
 
 /* arguments.c */
 

@@ -6,10 +6,12 @@
 #include "varlink.h"
 
 static const struct command *const commands[] = {
-	&command_format,   &command_open,	&command_close,	     &command_resize,
-	&command_lock,	   &command_unlock,	&command_status,     &command_dump,
-	&command_rewrap,   &command_erase,	&command_kek_create, &command_kek_list,
-	&command_kek_show, &command_kek_rotate, &command_key_check,  NULL,
+	&command_format,     &command_open,	  &command_close,
+	&command_resize,     &command_lock,	  &command_unlock,
+	&command_status,     &command_dump,	  &command_rewrap,
+	&command_erase,	     &command_kek_create, &command_kek_list,
+	&command_kek_show,   &command_kek_rotate, &command_kek_disable,
+	&command_kek_enable, &command_key_check,  NULL,
 };
 
 static const char common_help[] =
@@ -24,7 +26,7 @@ static void print_help(void)
 	       "Envelope encryption for block devices: a thin client of envelope-keyd.\n\n"
 	       "Commands:\n");
 	for (const struct command *const *c = commands; *c; c++)
-		printf("  %-11s %-12s  %s\n", (*c)->name, (*c)->words, (*c)->summary);
+		printf("  %-11s %-14s  %s\n", (*c)->name, (*c)->words, (*c)->summary);
 	printf("\nOptions of every command:\n%s"
 	       "\nenvelopectl COMMAND --help tells a command's own options; envelopectl(8) all.\n",
 	       common_help);

@@ -13,7 +13,7 @@ int broker_kek(struct op *op, enum broker_op kind, const char *kek,
 	       struct envelope_error *e);
 
 /**
- * broker_wrap() - wrap @secret by the newest version of a KEK, and prove that it unwraps
+ * broker_wrap() - wrap @secret by the current version of a KEK, and prove that it unwraps
  * @share: index and kek are set; version, algorithm and wrapped are filled
  */
 int broker_wrap(struct op *op, const uint8_t *secret, struct envelope_share *share,

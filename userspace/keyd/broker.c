@@ -69,10 +69,10 @@ static void on_worker_reply(struct worker_call *call, const struct envelope_work
 	session_reply(s, &reply);
 }
 
-static bool worker_op_is(const struct broker_request *request, enum envelope_worker_op a,
-			 enum envelope_worker_op b, struct broker_reply *reply)
+static bool worker_op_is(const struct broker_request *request, enum envelope_worker_op first,
+			 enum envelope_worker_op last, struct broker_reply *reply)
 {
-	if (request->worker.op == a || request->worker.op == b)
+	if (request->worker.op >= first && request->worker.op <= last)
 		return true;
 	envelope_fail(&reply->error, ENVELOPE_E_PERMISSION,
 		      "not a call that this request may make");
@@ -116,7 +116,7 @@ static bool kek_use(struct session *s, const struct broker_request *request,
 static bool kek_change(struct session *s, const struct broker_request *request,
 		       struct broker_reply *reply)
 {
-	return !worker_op_is(request, ENVELOPE_WORKER_CREATE, ENVELOPE_WORKER_ROTATE, reply) ||
+	return !worker_op_is(request, ENVELOPE_WORKER_CREATE, ENVELOPE_WORKER_DISABLE, reply) ||
 	       call_worker(s, request, reply);
 }
 

@@ -10,7 +10,7 @@
 int kek_declared(struct op *op, const char *name, struct envelope_kek_config *config,
 		 struct envelope_error *e);
 
-/** kek_attributes() - ask the KEK's provider for its newest version and state */
+/** kek_attributes() - ask the KEK's provider for its current version and state */
 int kek_attributes(struct op *op, const char *name, struct envelope_worker_reply *reply,
 		   struct envelope_error *e);
 

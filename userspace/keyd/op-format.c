@@ -20,7 +20,7 @@ struct format {
 	struct envelope_geometry geometry;
 	struct stat st;
 	struct envelope_kek_config config;
-	struct envelope_worker_reply newest;
+	struct envelope_worker_reply current;
 	bool created_kek;
 };
 
@@ -102,7 +102,7 @@ static int write_and_prove(struct op *op, struct format *f, const uint8_t *dek,
 	struct envelope_token token;
 	int r;
 
-	op_step(op, "wrapping the key by KEK %s, version %s", f->kek, f->newest.version);
+	op_step(op, "wrapping the key by KEK %s, version %s", f->kek, f->current.version);
 	r = seal_slot(op, &f->geometry, 0, keks, 1, dek, &token, e);
 	if (r)
 		return r;
@@ -133,9 +133,9 @@ static struct json_object *warnings(const struct format *f)
 	struct json_object *array = json_object_new_array();
 	struct stat store;
 
-	if (f->newest.unbacked)
+	if (f->current.unbacked)
 		warn(array,
-		     "the key store %s has no backup: should it be lost, so is %s; "
+		     "no backup holds the key store %s as it is: should it be lost, so may be %s; "
 		     "copy it to a safe place (envelope-keyd(8) tells how)",
 		     f->config.keystore, f->device);
 	if (S_ISBLK(f->st.st_mode) && !stat(f->config.keystore, &store) &&
@@ -159,7 +159,7 @@ int op_format(struct op *op, struct json_object **result, struct envelope_error 
 	if (!r)
 		r = check(op, &f, e);
 	if (!r)
-		r = kek_ensure(op, f.kek, &f.created_kek, &f.newest, e);
+		r = kek_ensure(op, f.kek, &f.created_kek, &f.current, e);
 	if (!r && envelope_random(dek, f.geometry.key_size))
 		r = envelope_fail(e, ENVELOPE_E_FAILED, "no random numbers for a key");
 	if (!r)
@@ -173,7 +173,7 @@ int op_format(struct op *op, struct json_object **result, struct envelope_error 
 	*result = json_object_new_object();
 	op_add_text(*result, "uuid", f.geometry.uuid);
 	op_add_text(*result, "kek", f.kek);
-	op_add_text(*result, "version", f.newest.version);
+	op_add_text(*result, "version", f.current.version);
 	op_add_bool(*result, "created_kek", f.created_kek);
 	json_object_object_add(*result, "warnings", warnings(&f));
 	return 0;

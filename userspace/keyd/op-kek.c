@@ -34,7 +34,7 @@ static int add_versions(struct op *op, const char *name, unsigned int n, struct 
 }
 
 static struct json_object *describe(const char *name, const char *provider, const char *state,
-				    const char *newest, struct json_object *versions,
+				    const char *current, struct json_object *versions,
 				    const char *problem)
 {
 	struct json_object *kek = json_object_new_object();
@@ -42,7 +42,7 @@ static struct json_object *describe(const char *name, const char *provider, cons
 	op_add_text(kek, "name", name);
 	op_add_text(kek, "provider", provider);
 	op_add_text(kek, "state", state);
-	op_add_text(kek, "newest", newest);
+	op_add_text(kek, "current", current);
 	json_object_object_add(kek, "versions", versions);
 	op_add_text(kek, "problem", problem);
 	return kek;
@@ -67,7 +67,7 @@ static int show(struct op *op, const char *name, struct json_object **kek, struc
 	}
 	*kek = describe(name, config.provider, envelope_provider_state_name(attributes.state),
 			attributes.version, versions,
-			attributes.unbacked ? "no backup holds its newest version" : NULL);
+			attributes.unbacked ? "no backup holds it as it is" : NULL);
 	return 0;
 }
 
@@ -201,4 +201,60 @@ int op_kek_rotate(struct op *op, struct json_object **result, struct envelope_er
 	if (!r)
 		r = change(op, name, ENVELOPE_WORKER_ROTATE, e);
 	return r ? r : show_result(op, name, result, e);
+}
+
+static void log_enabled(const char *name, const char *version, bool enabled, bool changed)
+{
+	log_line(LOG_NOTICE, &(struct log_fields) { .id = LOG_ID_KEK, .kek = name },
+		 "KEK %s, %s%s: %s%s", name, *version ? "version " : "all versions", version,
+		 changed ? "" : "already ", enabled ? "enabled" : "disabled");
+}
+
+/* Empty where there is none */
+static int read_version(struct op *op, char version[static ENVELOPE_KEK_VERSION_MAX + 1],
+			const char *kek, struct envelope_error *e)
+{
+	int r = op_text(op, "version", false, version, ENVELOPE_KEK_VERSION_MAX + 1, e);
+
+	if (r || !*version || envelope_word_valid(version))
+		return r;
+	envelope_fail(e, ENVELOPE_E_USAGE, "%.80s cannot be the version of a KEK", version);
+	return envelope_cure(e, "see which it has: envelopectl kek show %s", kek);
+}
+
+static int set_enabled(struct op *op, enum envelope_worker_op what, struct json_object **result,
+		       struct envelope_error *e)
+{
+	static const char *const known[] = { "name", "version", NULL };
+	struct envelope_worker_request request = { .op = what };
+	char name[ENVELOPE_KEK_NAME_MAX + 1];
+	struct envelope_worker_reply reply;
+	struct envelope_kek_config config;
+	int r = op_known(op, known, e);
+
+	if (!r)
+		r = op_text(op, "name", true, name, sizeof(name), e);
+	if (!r)
+		r = kek_declared(op, name, &config, e);
+	if (!r)
+		r = read_version(op, request.version, name, e);
+	if (!r)
+		r = broker_kek(op, BROKER_KEK_CHANGE, name, &request, &reply, e);
+	if (r)
+		return r;
+	log_enabled(name, request.version, what == ENVELOPE_WORKER_ENABLE, reply.changed);
+	r = show_result(op, name, result, e);
+	if (!r)
+		op_add_bool(*result, "changed", reply.changed);
+	return r;
+}
+
+int op_kek_disable(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	return set_enabled(op, ENVELOPE_WORKER_DISABLE, result, e);
+}
+
+int op_kek_enable(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	return set_enabled(op, ENVELOPE_WORKER_ENABLE, result, e);
 }

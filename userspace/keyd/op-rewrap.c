@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Rewrap: the same DEK in fresh slots, under the newest version of each KEK. Each is
+ * Rewrap: the same DEK in fresh slots, under the current version of each KEK. Each is
  * wrapped, unwrapped and compared, written, read back, and only then does the old one
  * go: power may fail at any point. A slot that is up to date stays as it is, unless
  * there are two of it: that is what a rewrap left that lost its power half-way.
@@ -14,19 +14,19 @@
 #include "op.h"
 #include "unlock.h"
 
-static int is_newest(struct op *op, const struct envelope_token *token, bool *newest,
-		     struct envelope_error *e)
+static int is_current(struct op *op, const struct envelope_token *token, bool *current,
+		      struct envelope_error *e)
 {
 	struct envelope_worker_reply attributes;
 	int r;
 
-	*newest = true;
+	*current = true;
 	for (unsigned int i = 0; i < token->n_shares; i++) {
 		r = kek_attributes(op, token->shares[i].kek, &attributes, e);
 		if (r)
 			return r;
 		if (strcmp(attributes.version, token->shares[i].version))
-			*newest = false;
+			*current = false;
 	}
 	return 0;
 }
@@ -82,7 +82,7 @@ static int prepare(struct op *op, struct unlocked *u, struct envelope_error *e)
 
 static int renew_all(struct op *op, struct unlocked *u, bool *changed, struct envelope_error *e)
 {
-	bool newest;
+	bool current;
 	int r;
 
 	for (size_t i = 0; i < u->n_slots; i++) {
@@ -90,10 +90,10 @@ static int renew_all(struct op *op, struct unlocked *u, bool *changed, struct en
 
 		if (other && other < &u->slots[i])
 			continue; /* went with its twin */
-		r = is_newest(op, &u->slots[i].token, &newest, e);
+		r = is_current(op, &u->slots[i].token, &current, e);
 		if (r)
 			return r;
-		if (newest && !other)
+		if (current && !other)
 			continue;
 		if (!*changed)
 			r = prepare(op, u, e);

@@ -39,6 +39,8 @@ static const struct method methods[] = {
 	{ "KekList", true, READS_KEK, op_kek_list },
 	{ "KekShow", true, READS_KEK, op_kek_show },
 	{ "KekRotate", false, CHANGES_KEK, op_kek_rotate },
+	{ "KekDisable", false, CHANGES_KEK, op_kek_disable },
+	{ "KekEnable", false, CHANGES_KEK, op_kek_enable },
 };
 
 const struct method method_takeover = {

@@ -140,7 +140,7 @@ static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *dat
 	return 0;
 }
 
-/* Calls that change nothing are put to the next worker; the others are told. */
+/* Calls that may be carried out twice are put to the next worker; the others are told. */
 static void take_back_calls(struct worker *w)
 {
 	for (int i = 0; i < ENVELOPE_WORKER_CELLS; i++) {

@@ -53,19 +53,32 @@ int envelope_file_read(const char *path, size_t limit, char **text, size_t *size
 	return 0;
 }
 
-static int sync_directory_of(const char *path)
+static int sync_path(const char *path, int flags)
 {
-	char copy[PATH_MAX];
-	int fd, r = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+	int r = 0;
 
-	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (fsync(fd) < 0)
 		r = -errno;
 	close(fd);
 	return r;
+}
+
+static int sync_directory_of(const char *path)
+{
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	return sync_path(dirname(copy), O_DIRECTORY);
+}
+
+int envelope_file_sync(const char *path)
+{
+	int r = sync_path(path, O_NOFOLLOW);
+
+	return r < 0 ? r : sync_directory_of(path);
 }
 
 static int write_all(int fd, const char *data, size_t size)

@@ -23,6 +23,9 @@ int envelope_file_read(const char *path, size_t limit, char **text, size_t *size
  */
 int envelope_file_replace(const char *path, const void *data, size_t size, mode_t mode);
 
+/** envelope_file_sync() - fsync a file that is there, and its directory */
+int envelope_file_sync(const char *path);
+
 /** envelope_file_rename() - over what was there, within a directory, and fsync that directory */
 int envelope_file_rename(const char *from, const char *to);
 

@@ -24,8 +24,7 @@ int envelope_kek_name_valid(const char *name)
 	return 1;
 }
 
-/* Printable ASCII without space, quote and backslash */
-static bool word_valid(const char *text)
+bool envelope_word_valid(const char *text)
 {
 	if (!*text)
 		return false;
@@ -80,11 +79,11 @@ static int parse_share(struct json_object *object, struct envelope_share *share,
 	    !envelope_kek_name_valid(share->kek))
 		return bad(e, "kek");
 	if (envelope_json_text(object, "version", share->version, sizeof(share->version)) < 0 ||
-	    !word_valid(share->version))
+	    !envelope_word_valid(share->version))
 		return bad(e, "version");
 	if (envelope_json_text(object, "algorithm", share->algorithm, sizeof(share->algorithm)) <
 		    0 ||
-	    !word_valid(share->algorithm))
+	    !envelope_word_valid(share->algorithm))
 		return bad(e, "algorithm");
 	if (envelope_json_base64(object, "wrapped", share->wrapped, 1, sizeof(share->wrapped),
 				 &share->wrapped_size) < 0)

@@ -3,6 +3,7 @@
 #ifndef ENVELOPE_TOKEN_H
 #define ENVELOPE_TOKEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,6 +62,13 @@ int envelope_uuid_valid(const char *text);
 
 /** envelope_kek_name_valid() - may this be the name of a KEK? */
 int envelope_kek_name_valid(const char *name);
+
+/**
+ * envelope_word_valid() - may this be a version or an algorithm?
+ *
+ * Printable ASCII without space, quote and backslash.
+ */
+bool envelope_word_valid(const char *text);
 
 /**
  * envelope_token_parse() - text to struct; touches no secret

@@ -16,17 +16,20 @@
 #include "provider-state.h"
 #include "token.h"
 
-#define ENVELOPE_WORKER_PROTOCOL  1
+#define ENVELOPE_WORKER_PROTOCOL  2
 #define ENVELOPE_WORKER_SOCKET_FD 3
 #define ENVELOPE_WORKER_MEMORY_FD 4  /* a memfd of struct envelope_worker_memory, sealed in size */
 #define ENVELOPE_WORKER_CELLS	  16 /* requests under way at once */
 
+/* Those that change the KEK, those that look at it, those that use it */
 enum envelope_worker_op {
 	ENVELOPE_WORKER_CREATE = 1, /* make the KEK, version 1 */
 	ENVELOPE_WORKER_ROTATE,	    /* add a version; the reply names it */
-	ENVELOPE_WORKER_ATTRIBUTES, /* state of the KEK; the reply names the newest version */
+	ENVELOPE_WORKER_ENABLE,	    /* request.version, or all where that is empty */
+	ENVELOPE_WORKER_DISABLE,    /* the same */
+	ENVELOPE_WORKER_ATTRIBUTES, /* state of the KEK; the reply names the current version */
 	ENVELOPE_WORKER_VERSION,    /* version number request.index, counted from 0 */
-	ENVELOPE_WORKER_WRAP,	    /* the cell's share, by the newest version */
+	ENVELOPE_WORKER_WRAP,	    /* the cell's share, by the current version */
 	ENVELOPE_WORKER_UNWRAP,	    /* request.wrapped into the cell */
 	ENVELOPE_WORKER_OPS,
 };
@@ -55,7 +58,8 @@ struct envelope_worker_reply {
 	uint32_t state;	   /* enum envelope_provider_state, of the KEK or the version asked for;
 			    * counts where code is not 0 only for UNWRAP, which judges health */
 	uint32_t versions; /* how many there are (ATTRIBUTES) */
-	uint32_t unbacked; /* 1: the provider keeps keys that no backup holds (ATTRIBUTES) */
+	uint32_t unbacked; /* 1: no backup holds it as it is (ATTRIBUTES) */
+	uint32_t changed;  /* 1: something was otherwise before (ENABLE, DISABLE) */
 	uint32_t wrapped_size;
 	char version[ENVELOPE_KEK_VERSION_MAX + 1];
 	char algorithm[ENVELOPE_ALGORITHM_MAX + 1];

@@ -6,6 +6,8 @@
 #ifndef ENVELOPE_PROVIDER_H
 #define ENVELOPE_PROVIDER_H
 
+#include <stdbool.h>
+
 #include "error.h"
 #include "kek-config.h"
 #include "secret.h"
@@ -31,10 +33,10 @@ struct envelope_kek_version {
 
 /** struct envelope_kek_attributes - what a provider tells of a KEK */
 struct envelope_kek_attributes {
-	enum envelope_provider_state state; /* of the newest version */
+	enum envelope_provider_state state; /* of the current version */
 	unsigned int versions;
-	struct envelope_kek_version newest;
-	int unbacked; /* keys are kept that no backup holds */
+	struct envelope_kek_version current; /* the newest enabled, else the newest */
+	int unbacked;			     /* no backup holds it as it is */
 };
 
 /**
@@ -51,11 +53,19 @@ struct envelope_provider {
 		      struct envelope_error *e);
 	int (*rotate)(struct envelope_provider_key *key, struct envelope_kek_version *version,
 		      struct envelope_error *e);
+	/*
+	 * @version: empty for all
+	 * @changed: was one of them otherwise before?
+	 *
+	 * A provider where this is done by other means refuses: UNSUPPORTED, with these means.
+	 */
+	int (*set_enabled)(struct envelope_provider_key *key, const char *version, bool enabled,
+			   bool *changed, struct envelope_error *e);
 	int (*attributes)(struct envelope_provider_key *key, struct envelope_kek_attributes *out,
 			  struct envelope_error *e);
 	int (*version)(struct envelope_provider_key *key, unsigned int index,
 		       struct envelope_kek_version *out, struct envelope_error *e);
-	/* @share: ENVELOPE_SHARE_BYTES of locked memory; by the newest enabled version */
+	/* @share: ENVELOPE_SHARE_BYTES of locked memory; by the current version */
 	int (*wrap)(struct envelope_provider_key *key, const uint8_t *share,
 		    struct envelope_wrapped *out, struct envelope_error *e);
 	/*

@@ -41,11 +41,23 @@ static int attributes(const struct envelope_provider *provider, struct envelope_
 
 	if (r < 0)
 		return r;
-	name_version(reply, &found.newest);
+	name_version(reply, &found.current);
 	reply->state = found.state;
 	reply->versions = found.versions;
 	reply->unbacked = found.unbacked != 0;
 	return 0;
+}
+
+static int set_enabled(const struct envelope_provider *provider, struct envelope_provider_key *key,
+		       const struct envelope_worker_request *request,
+		       struct envelope_worker_reply *reply, struct envelope_error *e)
+{
+	bool changed = false;
+	int r = provider->set_enabled(key, request->version, request->op == ENVELOPE_WORKER_ENABLE,
+				      &changed, e);
+
+	reply->changed = changed;
+	return r;
 }
 
 static int wrap(const struct envelope_provider *provider, struct envelope_provider_key *key,
@@ -107,6 +119,9 @@ static int carry_out(const struct envelope_provider *provider, struct envelope_p
 	case ENVELOPE_WORKER_VERSION:
 		r = provider->version(key, request->index, &version, e);
 		break;
+	case ENVELOPE_WORKER_ENABLE:
+	case ENVELOPE_WORKER_DISABLE:
+		return set_enabled(provider, key, request, reply, e);
 	case ENVELOPE_WORKER_ATTRIBUTES:
 		return attributes(provider, key, reply, e);
 	case ENVELOPE_WORKER_WRAP:

@@ -123,6 +123,8 @@ static void test_directory(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0755);
 	snprintf(moved, sizeof(moved), "%s/moved", directory);
+	assert_int_equal(envelope_file_sync(path), 0);
+	assert_int_equal(envelope_file_sync(moved), -ENOENT);
 	assert_int_equal(envelope_file_rename(path, moved), 0);
 	assert_int_equal(envelope_file_rename(path, moved), -ENOENT);
 	assert_true(envelope_file_remove(moved) < 0);

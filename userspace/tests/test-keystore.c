@@ -188,6 +188,33 @@ static void test_backed_up(void **state)
 	keystore_close(&store);
 }
 
+/* The rest of the file is as it was, and so are the versions that were not meant */
+static void test_enabled(void **state)
+{
+	struct keystore_kek kek, before;
+	struct envelope_error e = { 0 };
+	struct keystore store;
+	bool changed;
+
+	create("default");
+	assert_good(keystore_open(&store, store_path, false, &e));
+	assert_good(keystore_load(&store, "default", &kek, &e));
+	assert_good(keystore_add_version(&store, &kek, &e));
+	assert_good(keystore_add_version(&store, &kek, &e));
+	assert_good(keystore_load(&store, "default", &before, &e));
+	assert_good(keystore_set_enabled(&store, &kek, 1, 1, false, &changed, &e));
+	assert_true(changed);
+	keystore_kek_free(&kek);
+	assert_good(keystore_load(&store, "default", &kek, &e));
+	assert_false(kek.versions[1].enabled);
+	kek.versions[1].enabled = true;
+	assert_int_equal(kek.n_versions, before.n_versions);
+	assert_memory_equal(kek.versions, before.versions, 3 * sizeof(*kek.versions));
+	keystore_kek_free(&kek);
+	keystore_kek_free(&before);
+	keystore_close(&store);
+}
+
 static void add_versions_for_ever(int ready)
 {
 	for (size_t added = 0;; added++) {
@@ -205,33 +232,83 @@ static void add_versions_for_ever(int ready)
 	}
 }
 
+/* Run this in a process, and kill that so long after it has done its work once */
+static void kill_within(void (*for_ever)(int ready), int usec)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0)
+		for_ever(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	usleep((useconds_t)usec);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 /* Killed at any point of a rotation, the store has all versions it had */
 static void test_killed(void **state)
 {
 	struct envelope_error e = { 0 };
 	struct keystore_kek kek;
 	size_t versions = 1;
-	int ready[2];
 
 	create("default");
-	assert_int_equal(pipe(ready), 0);
 	for (int i = 0; i < 40; i++) {
-		pid_t pid = fork();
-		char byte;
-
-		if (pid == 0)
-			add_versions_for_ever(ready[1]);
-		assert_int_equal(read(ready[0], &byte, 1), 1);
-		usleep((useconds_t)(i * 137 % 2500)); /* to be anywhere in the next ones */
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
+		kill_within(add_versions_for_ever, i * 137 % 2500);
 		assert_good(load("default", &kek, &e));
 		assert_true(kek.n_versions > versions);
 		versions = kek.n_versions;
 		keystore_kek_free(&kek);
 	}
-	close(ready[0]);
-	close(ready[1]);
+}
+
+static void switch_for_ever(int ready)
+{
+	for (size_t done = 0;; done++) {
+		struct keystore_kek kek = { 0 };
+		struct keystore store;
+		bool changed;
+
+		if (keystore_open(&store, store_path, false, NULL) < 0 ||
+		    keystore_load(&store, "default", &kek, NULL) < 0 ||
+		    keystore_set_enabled(&store, &kek, 0, kek.n_versions, !kek.versions[0].enabled,
+					 &changed, NULL) < 0)
+			_exit(1);
+		keystore_kek_free(&kek);
+		keystore_close(&store);
+		if (done == 0 && write(ready, "", 1) != 1)
+			_exit(1);
+	}
+}
+
+/* Killed at any point, all versions are as they were, or as they were to be */
+static void test_killed_switching(void **state)
+{
+	struct envelope_error e = { 0 };
+	struct keystore_kek kek = { 0 };
+	struct keystore store;
+
+	create("default");
+	assert_good(keystore_open(&store, store_path, false, &e));
+	assert_good(keystore_load(&store, "default", &kek, &e));
+	for (int i = 0; i < 49; i++)
+		assert_good(keystore_add_version(&store, &kek, &e));
+	keystore_kek_free(&kek);
+	keystore_close(&store);
+	for (int i = 0; i < 40; i++) {
+		kill_within(switch_for_ever, i * 137 % 2500);
+		assert_good(load("default", &kek, &e));
+		assert_int_equal(kek.n_versions, 50);
+		for (int version = 1; version < 50; version++)
+			assert_int_equal(kek.versions[version].enabled, kek.versions[0].enabled);
+		keystore_kek_free(&kek);
+	}
 }
 
 /* Of many that begin at once, all come to the same root key */
@@ -278,9 +355,10 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_versions),   TEST(test_private),  TEST(test_root_damaged),
-		TEST(test_every_byte), TEST(test_swapped),  TEST(test_backed_up),
-		TEST(test_killed),     TEST(test_together),
+		TEST(test_versions),   TEST(test_private), TEST(test_root_damaged),
+		TEST(test_every_byte), TEST(test_swapped), TEST(test_backed_up),
+		TEST(test_enabled),    TEST(test_killed),  TEST(test_killed_switching),
+		TEST(test_together),
 	};
 
 	return cmocka_run_group_tests_name("keystore", tests, NULL, NULL);

@@ -52,24 +52,14 @@ static struct envelope_wrapped wrap(void)
 	return wrapped;
 }
 
-/* What a later command will do: the state of one version, written with its MAC */
-static void set_enabled(size_t number, bool enabled)
+/* Return: was one of them otherwise before? */
+static bool set_enabled(const char *version, bool enabled)
 {
-	char store_path[96], path[160], *text;
 	struct envelope_error e = { 0 };
-	struct keystore store;
-	struct keystore_kek kek;
+	bool changed = false;
 
-	snprintf(store_path, sizeof(store_path), "%s/keystore", directory);
-	snprintf(path, sizeof(path), "%s/test.json", store_path);
-	assert_good(keystore_open(&store, store_path, false, &e));
-	assert_good(keystore_load(&store, "test", &kek, &e));
-	kek.versions[number - 1].enabled = enabled;
-	text = keystore_file_format(&kek, store.keys + 32);
-	assert_int_equal(envelope_file_replace(path, text, strlen(text), 0600), 0);
-	free(text);
-	keystore_kek_free(&kek);
-	keystore_close(&store);
+	assert_good(service->set_enabled(key, version, enabled, &changed, &e));
+	return changed;
 }
 
 static void unwraps(const struct envelope_wrapped *wrapped)
@@ -84,11 +74,32 @@ static void unwraps(const struct envelope_wrapped *wrapped)
 		assert_int_equal(share[i], 0x5a);
 }
 
-static void test_disabled(void **state_)
+static void refused(const struct envelope_wrapped *wrapped)
+{
+	enum envelope_provider_state state = ENVELOPE_PROVIDER_OK;
+	struct envelope_error e;
+
+	memset(share, 0, ENVELOPE_SHARE_BYTES);
+	assert_fails(KEK_REFUSED, service->unwrap(key, wrapped, share, &state, &e));
+	assert_non_null(strstr(e.cure, "envelopectl kek enable test "));
+	assert_int_equal(state, ENVELOPE_PROVIDER_DISABLED);
+	assert_int_equal(share[0], 0);
+}
+
+/* The version that wraps, and how the KEK stands by it */
+static void current(const char *version, enum envelope_provider_state state)
 {
 	struct envelope_kek_attributes attributes = { 0 };
+	struct envelope_error e = { 0 };
+
+	assert_good(service->attributes(key, &attributes, &e));
+	assert_string_equal(attributes.current.version, version);
+	assert_int_equal(attributes.state, state);
+}
+
+static void test_disabled(void **state_)
+{
 	struct envelope_wrapped one, two, again;
-	enum envelope_provider_state state;
 	struct envelope_error e;
 
 	create();
@@ -96,20 +107,64 @@ static void test_disabled(void **state_)
 	rotate();
 	two = wrap();
 	assert_string_equal(two.version, "2");
-	set_enabled(2, false);
-	assert_fails(KEK_REFUSED, service->unwrap(key, &two, share, &state, &e));
-	assert_int_equal(state, ENVELOPE_PROVIDER_DISABLED);
-	assert_int_equal(share[0], 0);
+	assert_true(set_enabled("2", false));
+	refused(&two);
 	unwraps(&one);
 	again = wrap(); /* by the newest that may be used */
 	assert_string_equal(again.version, "1");
-	assert_good(service->attributes(key, &attributes, &e));
-	assert_int_equal(attributes.state, ENVELOPE_PROVIDER_DISABLED);
-	assert_string_equal(attributes.newest.version, "2");
-	set_enabled(1, false);
+	current("1", ENVELOPE_PROVIDER_OK);
+	assert_true(set_enabled("1", false));
+	refused(&one);
 	assert_fails(KEK_REFUSED, service->wrap(key, share, &again, &e));
-	set_enabled(2, true);
+	assert_string_equal(e.cure, "if it may be used again: envelopectl kek enable test");
+	current("2", ENVELOPE_PROVIDER_DISABLED);
+	assert_true(set_enabled("2", true));
 	unwraps(&two);
+	refused(&one);
+	rotate(); /* what is added is enabled, and nothing else becomes so */
+	refused(&one);
+	current("3", ENVELOPE_PROVIDER_OK);
+}
+
+static void test_disabled_all(void **state_)
+{
+	struct envelope_wrapped one, two;
+
+	create();
+	one = wrap();
+	rotate();
+	two = wrap();
+	assert_true(set_enabled("1", false));
+	assert_false(set_enabled("1", false));
+	assert_true(set_enabled("", false)); /* the other was enabled still */
+	assert_false(set_enabled("", false));
+	refused(&one);
+	refused(&two);
+	assert_true(set_enabled("", true));
+	assert_false(set_enabled("", true));
+	assert_false(set_enabled("2", true));
+	unwraps(&one);
+	unwraps(&two);
+}
+
+static void test_disable_unknown(void **state_)
+{
+	static const char *const versions[] = { "0", "3", "01", "-1", "1 ", "all" };
+	struct envelope_wrapped wrapped;
+	struct envelope_error e;
+	bool changed = false;
+
+	assert_fails(KEK_NOT_FOUND, service->set_enabled(key, "", false, &changed, &e));
+	create();
+	rotate();
+	wrapped = wrap();
+	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++) {
+		assert_fails(KEK_NOT_FOUND,
+			     service->set_enabled(key, versions[i], false, &changed, &e));
+		assert_non_null(strstr(e.message, "its newest is 2"));
+	}
+	assert_false(changed);
+	unwraps(&wrapped);
 }
 
 static void test_states(void **state_)
@@ -250,8 +305,9 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_disabled),	  TEST(test_states), TEST(test_foreign_share),
-		TEST(test_most_versions), TEST(test_owner),
+		TEST(test_disabled), TEST(test_disabled_all),  TEST(test_disable_unknown),
+		TEST(test_states),   TEST(test_foreign_share), TEST(test_most_versions),
+		TEST(test_owner),
 	};
 
 	return cmocka_run_group_tests_name("service", tests, NULL, NULL);

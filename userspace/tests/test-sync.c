@@ -165,6 +165,7 @@ static void test_files_last(void **state)
 	snprintf(below, sizeof(below), "%s/directory", directory);
 	assert_lasts(envelope_file_replace(path, "one", 3, 0600));
 	assert_lasts(envelope_file_replace(path, "two", 3, 0600));
+	assert_lasts(envelope_file_sync(path));
 	assert_lasts(envelope_file_rename(path, moved));
 	assert_lasts(envelope_file_remove(moved));
 	assert_lasts(envelope_file_mkdir(below, 0700));
@@ -176,12 +177,17 @@ static void test_keystore_lasts(void **state)
 	struct envelope_error e;
 	struct keystore store;
 	char path[96];
+	bool changed;
 
 	snprintf(path, sizeof(path), "%s/keystore", directory);
 	envelope_time_now(kek.created);
 	assert_lasts(keystore_open(&store, path, true, &e));
 	assert_lasts(keystore_add_version(&store, &kek, &e));
 	assert_lasts(keystore_add_version(&store, &kek, &e));
+	assert_lasts(keystore_set_enabled(&store, &kek, 1, 1, false, &changed, &e));
+	assert_true(changed);
+	assert_lasts(keystore_set_enabled(&store, &kek, 1, 1, false, &changed, &e));
+	assert_false(changed);
 	keystore_kek_free(&kek);
 	keystore_close(&store);
 }

@@ -146,6 +146,48 @@ static void test_life(void **state)
 	assert_int_equal(stop(&w), 0);
 }
 
+/* One version, or all where it is empty. Return: was one of them otherwise before? */
+static bool set_enabled(struct worker *w, uint32_t op, const char *version)
+{
+	struct envelope_worker_request r = request(op);
+	struct envelope_worker_reply reply;
+
+	strcpy(r.version, version);
+	reply = ask(w, &r);
+	assert_int_equal(reply.code, 0);
+	return reply.changed;
+}
+
+static void test_disabled(void **state)
+{
+	struct envelope_worker_reply reply, wrapped;
+	struct envelope_worker_request r;
+	struct worker w;
+
+	start(&w, "test");
+	assert_int_equal(ask_op(&w, ENVELOPE_WORKER_DISABLE).code, ENVELOPE_E_KEK_NOT_FOUND);
+	assert_int_equal(ask_op(&w, ENVELOPE_WORKER_CREATE).code, 0);
+	wrapped = ask_op(&w, ENVELOPE_WORKER_WRAP);
+	assert_int_equal(ask_op(&w, ENVELOPE_WORKER_ROTATE).code, 0);
+	assert_true(set_enabled(&w, ENVELOPE_WORKER_DISABLE, "1"));
+	assert_false(set_enabled(&w, ENVELOPE_WORKER_DISABLE, "1"));
+	r = unwrap_of(&wrapped);
+	reply = ask(&w, &r);
+	assert_int_equal(reply.code, ENVELOPE_E_KEK_REFUSED);
+	assert_int_equal(reply.state, ENVELOPE_PROVIDER_DISABLED);
+	reply = ask_op(&w, ENVELOPE_WORKER_ATTRIBUTES);
+	assert_int_equal(reply.state, ENVELOPE_PROVIDER_OK);
+	assert_string_equal(reply.version, "2");
+	assert_true(set_enabled(&w, ENVELOPE_WORKER_DISABLE, ""));
+	assert_int_equal(ask_op(&w, ENVELOPE_WORKER_WRAP).code, ENVELOPE_E_KEK_REFUSED);
+	assert_true(set_enabled(&w, ENVELOPE_WORKER_ENABLE, "1"));
+	assert_int_equal(ask(&w, &r).code, 0);
+	assert_string_equal(ask_op(&w, ENVELOPE_WORKER_WRAP).version, "1");
+	assert_true(set_enabled(&w, ENVELOPE_WORKER_ENABLE, ""));
+	assert_string_equal(ask_op(&w, ENVELOPE_WORKER_WRAP).version, "2");
+	assert_int_equal(stop(&w), 0);
+}
+
 static void test_tampered(void **state)
 {
 	struct envelope_worker_reply wrapped;
@@ -199,7 +241,7 @@ static void test_malformed(void **state)
 	hangs_up(&r, sizeof(r) - 1);
 	hangs_up(&r, 1);
 	hangs_up(large, sizeof(large));
-	BAD(r.protocol = 2);
+	BAD(r.protocol++);
 	BAD(r.op = 0);
 	BAD(r.op = ENVELOPE_WORKER_OPS);
 	BAD(r.cell = ENVELOPE_WORKER_CELLS);
@@ -219,11 +261,15 @@ static void test_undeclared(void **state)
 	assert_int_equal(stop(&w), envelope_error_exit_status(ENVELOPE_E_KEK_UNDECLARED));
 }
 
-/* Two workers of one KEK that are asked at once: one makes it, the other finds it made */
+/*
+ * Two workers of one KEK that are asked at once: one makes it, the other finds it made; and no
+ * change of one is lost in a change of the other
+ */
 static void test_together(void **state)
 {
 	const struct envelope_worker_request create = request(ENVELOPE_WORKER_CREATE);
 	struct envelope_worker_reply a_reply, b_reply;
+	struct envelope_worker_request r;
 	struct worker a, b;
 
 	start(&a, "test");
@@ -243,6 +289,16 @@ static void test_together(void **state)
 		assert_int_equal(a_reply.code, 0);
 	}
 	assert_int_equal(ask_op(&a, ENVELOPE_WORKER_ATTRIBUTES).versions, 21);
+	for (uint32_t i = 0; i < 20; i++) {
+		r = request(ENVELOPE_WORKER_ENABLE + i % 2);
+		strcpy(r.version, "1");
+		assert_int_equal(send(a.socket, &r, sizeof(r), MSG_NOSIGNAL), sizeof(r));
+		assert_int_equal(ask_op(&b, ENVELOPE_WORKER_ROTATE).code, 0);
+		assert_int_equal(recv(a.socket, &a_reply, sizeof(a_reply), 0), sizeof(a_reply));
+		assert_int_equal(a_reply.code, 0);
+		assert_int_equal(a_reply.changed, i > 0); /* no rotation undid the last one */
+	}
+	assert_int_equal(ask_op(&a, ENVELOPE_WORKER_ATTRIBUTES).versions, 41);
 	assert_int_equal(stop(&a), 0);
 	assert_int_equal(stop(&b), 0);
 }
@@ -343,9 +399,9 @@ static int tear_down(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_life),       TEST(test_tampered), TEST(test_malformed),
-		TEST(test_undeclared), TEST(test_together), TEST(test_killed),
-		TEST(test_not_root),   TEST(test_sandbox),
+		TEST(test_life),      TEST(test_disabled),   TEST(test_tampered),
+		TEST(test_malformed), TEST(test_undeclared), TEST(test_together),
+		TEST(test_killed),    TEST(test_not_root),   TEST(test_sandbox),
 	};
 
 	if (argc != 2)

@@ -35,7 +35,7 @@ static void test_numbers(void **state)
 	assert_true(worker_reply_valid(&reply, sizeof(reply)));
 	assert_false(worker_reply_valid(&reply, sizeof(reply) - 1));
 	assert_false(worker_reply_valid(&reply, sizeof(reply) + 1));
-	REFUSED(protocol, 2);
+	REFUSED(protocol, ENVELOPE_WORKER_PROTOCOL + 1);
 	REFUSED(op, 0);
 	REFUSED(op, ENVELOPE_WORKER_OPS);
 	REFUSED(code, ENVELOPE_CODES);

@@ -364,6 +364,29 @@ int keystore_add_version(const struct keystore *store, struct keystore_kek *kek,
 	return write_kek(store, kek, e);
 }
 
+/* What is there may be of a writer that died, or failed, before it was synced */
+static int sync_kek(const struct keystore *store, const char *name, struct envelope_error *e)
+{
+	char path[PATH_MAX];
+	int r;
+
+	path_in(store, path, sizeof(path), name, ".json");
+	r = envelope_file_sync(path);
+	return r < 0 ? io_failed(store, name, -r, e) : 0;
+}
+
+int keystore_set_enabled(const struct keystore *store, struct keystore_kek *kek, size_t first,
+			 size_t n, bool enabled, bool *changed, struct envelope_error *e)
+{
+	*changed = false;
+	for (size_t i = first; i < first + n; i++) {
+		if (kek->versions[i].enabled != enabled)
+			*changed = true;
+		kek->versions[i].enabled = enabled;
+	}
+	return *changed ? write_kek(store, kek, e) : sync_kek(store, kek->name, e);
+}
+
 int keystore_unwrap_version(const struct keystore *store, const struct keystore_kek *kek,
 			    size_t index, uint8_t *out, struct envelope_error *e)
 {

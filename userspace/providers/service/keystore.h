@@ -78,6 +78,16 @@ int keystore_load(const struct keystore *store, const char *name, struct keystor
 int keystore_add_version(const struct keystore *store, struct keystore_kek *kek,
 			 struct envelope_error *e);
 
+/**
+ * keystore_set_enabled() - enable or disable @n versions of @kek and write it, durably
+ * @first:   the index of the first
+ * @changed: was one of them otherwise before?
+ *
+ * Under the lock, as keystore_add_version(). Durable where nothing changed, too.
+ */
+int keystore_set_enabled(const struct keystore *store, struct keystore_kek *kek, size_t first,
+			 size_t n, bool enabled, bool *changed, struct envelope_error *e);
+
 /** keystore_unwrap_version() - the KEK itself, into 32 bytes of locked memory */
 int keystore_unwrap_version(const struct keystore *store, const struct keystore_kek *kek,
 			    size_t index, uint8_t *out, struct envelope_error *e);

@@ -15,7 +15,8 @@
 #include "keystore.h"
 #include "provider.h"
 
-#define ALGORITHM "A256KWP"
+#define ALGORITHM   "A256KWP"
+#define MAY_BE_USED "if it may be used again: envelopectl kek enable "
 
 struct envelope_provider_key {
 	struct envelope_kek_config config;
@@ -64,7 +65,7 @@ static void describe(const struct keystore_kek *kek, size_t index, struct envelo
 	out->state = version->enabled ? ENVELOPE_PROVIDER_OK : ENVELOPE_PROVIDER_DISABLED;
 }
 
-/* The KEK to add a version to: for a rotation the one there is, else a new one */
+/* The KEK to change: the one there is; or a new one, where there is none yet */
 static int find_or_begin(struct envelope_provider_key *key, const struct keystore *store,
 			 bool create, struct keystore_kek *kek, struct envelope_error *e)
 {
@@ -82,26 +83,42 @@ static int find_or_begin(struct envelope_provider_key *key, const struct keystor
 	return 0;
 }
 
+static void end_change(struct keystore *store, struct keystore_kek *kek, int lock)
+{
+	if (lock >= 0)
+		close(lock);
+	unload(store, kek);
+}
+
+/* Return: what end_change() takes; or an error */
+static int begin_change(struct envelope_provider_key *key, bool create, struct keystore *store,
+			struct keystore_kek *kek, struct envelope_error *e)
+{
+	int lock, r = keystore_open(store, key->config.keystore, create, e);
+
+	if (r < 0)
+		return r;
+	memset(kek, 0, sizeof(*kek));
+	lock = keystore_lock(store, e);
+	r = lock < 0 ? lock : find_or_begin(key, store, create, kek, e);
+	if (r < 0)
+		end_change(store, kek, lock);
+	return r < 0 ? r : lock;
+}
+
 static int add_version(struct envelope_provider_key *key, bool create,
 		       struct envelope_kek_version *version, struct envelope_error *e)
 {
-	struct keystore_kek kek = { 0 };
+	struct keystore_kek kek;
 	struct keystore store;
-	int lock, r;
+	int r, lock = begin_change(key, create, &store, &kek, e);
 
-	r = keystore_open(&store, key->config.keystore, create, e);
-	if (r < 0)
-		return r;
-	lock = r = keystore_lock(&store, e);
-	if (r >= 0)
-		r = find_or_begin(key, &store, create, &kek, e);
-	if (r == 0)
-		r = keystore_add_version(&store, &kek, e);
+	if (lock < 0)
+		return lock;
+	r = keystore_add_version(&store, &kek, e);
 	if (r == 0)
 		describe(&kek, kek.n_versions - 1, version);
-	if (lock >= 0)
-		close(lock);
-	unload(&store, &kek);
+	end_change(&store, &kek, lock);
 	return r;
 }
 
@@ -117,18 +134,73 @@ static int service_rotate(struct envelope_provider_key *key, struct envelope_kek
 	return add_version(key, false, version, e);
 }
 
+/* The index of a version by its name; -1 where this KEK has none such */
+static ssize_t find_version(const struct keystore_kek *kek, const char *version)
+{
+	char name[24];
+
+	for (size_t i = 0; i < kek->n_versions; i++) {
+		snprintf(name, sizeof(name), "%zu", i + 1);
+		if (!strcmp(name, version))
+			return (ssize_t)i;
+	}
+	return -1;
+}
+
+/* Those named: one version, or all where @version is empty */
+static int set_versions(const struct keystore *store, struct keystore_kek *kek, const char *version,
+			bool enabled, bool *changed, struct envelope_error *e)
+{
+	ssize_t index = find_version(kek, version);
+
+	if (!*version)
+		return keystore_set_enabled(store, kek, 0, kek->n_versions, enabled, changed, e);
+	if (index >= 0)
+		return keystore_set_enabled(store, kek, (size_t)index, 1, enabled, changed, e);
+	envelope_fail(e, ENVELOPE_E_KEK_NOT_FOUND,
+		      "KEK %s: it has no version %.40s: its newest is %zu", kek->name, version,
+		      kek->n_versions);
+	return envelope_cure(e, "see which it has: envelopectl kek show %s", kek->name);
+}
+
+static int service_set_enabled(struct envelope_provider_key *key, const char *version, bool enabled,
+			       bool *changed, struct envelope_error *e)
+{
+	struct keystore_kek kek;
+	struct keystore store;
+	int r, lock = begin_change(key, false, &store, &kek, e);
+
+	if (lock < 0)
+		return lock;
+	r = set_versions(&store, &kek, version, enabled, changed, e);
+	end_change(&store, &kek, lock);
+	return r;
+}
+
+/* The index of the newest version that is enabled, by which shares are wrapped; -1: none is */
+static ssize_t find_current(const struct keystore_kek *kek)
+{
+	ssize_t i = (ssize_t)kek->n_versions - 1;
+
+	while (i >= 0 && !kek->versions[i].enabled)
+		i--;
+	return i;
+}
+
 static int service_attributes(struct envelope_provider_key *key,
 			      struct envelope_kek_attributes *out, struct envelope_error *e)
 {
 	struct keystore store;
 	struct keystore_kek kek;
 	int r = load(key, &store, &kek, e);
+	ssize_t current;
 
 	if (r < 0)
 		return r;
+	current = find_current(&kek);
 	out->versions = (unsigned int)kek.n_versions;
-	describe(&kek, kek.n_versions - 1, &out->newest);
-	out->state = out->newest.state;
+	describe(&kek, current < 0 ? kek.n_versions - 1 : (size_t)current, &out->current);
+	out->state = out->current.state;
 	out->unbacked = keystore_unbacked(&store, key->config.name);
 	unload(&store, &kek);
 	return 0;
@@ -152,26 +224,25 @@ static int service_version(struct envelope_provider_key *key, unsigned int index
 	return r;
 }
 
-/* Wrap by the newest version that is enabled */
 static int wrap_share(struct envelope_provider_key *key, const struct keystore *store,
 		      const struct keystore_kek *kek, const uint8_t *share,
 		      struct envelope_wrapped *out, struct envelope_error *e)
 {
 	_cleanup_secret_ uint8_t *plain = envelope_secret_alloc(KEYSTORE_KEK_BYTES);
-	size_t i = kek->n_versions;
+	ssize_t current = find_current(kek);
 	int r;
 
-	while (i > 0 && !kek->versions[i - 1].enabled)
-		i--;
-	if (i == 0)
-		return envelope_fail(e, ENVELOPE_E_KEK_REFUSED, "KEK %s: every version is disabled",
-				     key->config.name);
+	if (current < 0) {
+		envelope_fail(e, ENVELOPE_E_KEK_REFUSED, "KEK %s: every version is disabled",
+			      key->config.name);
+		return envelope_cure(e, MAY_BE_USED "%s", key->config.name);
+	}
 	if (!plain)
 		return envelope_fail(e, ENVELOPE_E_LIMIT, "key store: no locked memory");
-	r = keystore_unwrap_version(store, kek, i - 1, plain, e);
+	r = keystore_unwrap_version(store, kek, (size_t)current, plain, e);
 	if (r < 0)
 		return r;
-	snprintf(out->version, sizeof(out->version), "%zu", i);
+	snprintf(out->version, sizeof(out->version), "%zd", current + 1);
 	snprintf(out->algorithm, sizeof(out->algorithm), ALGORITHM);
 	if (envelope_kwp_wrap(plain, share, ENVELOPE_SHARE_BYTES, out->data, &out->size) < 0)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "KEK %s: wrapping failed in OpenSSL",
@@ -193,19 +264,6 @@ static int service_wrap(struct envelope_provider_key *key, const uint8_t *share,
 	return r;
 }
 
-/* The index of a version named in a token; -1 where this KEK has none such */
-static ssize_t find_version(const struct keystore_kek *kek, const char *version)
-{
-	char name[24];
-
-	for (size_t i = 0; i < kek->n_versions; i++) {
-		snprintf(name, sizeof(name), "%zu", i + 1);
-		if (!strcmp(name, version))
-			return (ssize_t)i;
-	}
-	return -1;
-}
-
 static int unwrap_share(struct envelope_provider_key *key, const struct keystore *store,
 			const struct keystore_kek *kek, const struct envelope_wrapped *in,
 			uint8_t *share, struct envelope_error *e)
@@ -220,9 +278,11 @@ static int unwrap_share(struct envelope_provider_key *key, const struct keystore
 		return envelope_fail(e, ENVELOPE_E_KEK_NOT_FOUND,
 				     "KEK %s: the key store has no version %.40s", key->config.name,
 				     in->version);
-	if (!kek->versions[index].enabled)
-		return envelope_fail(e, ENVELOPE_E_KEK_REFUSED, "KEK %s: version %s is disabled",
-				     key->config.name, in->version);
+	if (!kek->versions[index].enabled) {
+		envelope_fail(e, ENVELOPE_E_KEK_REFUSED, "KEK %s: version %s is disabled",
+			      key->config.name, in->version);
+		return envelope_cure(e, MAY_BE_USED "%s %s", key->config.name, in->version);
+	}
 	if (strcmp(in->algorithm, ALGORITHM) || in->size != KEYSTORE_WRAPPED)
 		return envelope_fail(e, ENVELOPE_E_SEAL_BROKEN,
 				     "KEK %s: a share that this provider did not wrap",
@@ -287,6 +347,7 @@ const struct envelope_provider envelope_provider_service = {
 	.open = service_open,
 	.create = service_create,
 	.rotate = service_rotate,
+	.set_enabled = service_set_enabled,
 	.attributes = service_attributes,
 	.version = service_version,
 	.wrap = service_wrap,
