@@ -35,8 +35,10 @@ int kek_ensure(struct op *op, const char *name, bool *created, struct envelope_w
 		return r;
 	op_step(op, "creating KEK %s", name);
 	r = broker_kek(op, BROKER_KEK_CHANGE, name, &request, reply, e);
+	*created = !r;
+	if (r == -ENVELOPE_E_EXISTS) /* another session was faster */
+		r = 0;
 	if (!r) {
-		*created = true;
 		memset(e, 0, sizeof(*e));
 		r = kek_attributes(op, name, reply, e);
 	}
