@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# usage: withdraw.t [DEVICES]: so many (8) on one KEK, which is disabled while all are read: how long until the last
+# read, and until every key is wiped, also where the disk below hangs; the same when the provider is lost.
+# vm: --all-cpus --disk 12G
+. "$(dirname "$0")/lib.sh"
+
+DEVICES=${1:-8}
+CHECK=2
+LEASE=12
+SLICE=98304 # sectors
+STORE=/var/lib/envelope/keystore
+
+mkdir -p /etc/envelope/keks.d
+printf '[kek]\nprovider = service\nlease = %d\ncheck_interval = %d\n' $LEASE $CHECK >/etc/envelope/keks.d/default.conf
+
+ms() { # whatever the clock shows
+	awk '{ print int($1 * 1000) }' /proc/uptime
+}
+
+# Every second one is slow. The names of disks, and of what is open on them
+for ((i = 0; i < DEVICES; i++)); do
+	kind="linear /dev/vde $((i * SLICE))"
+	[ $((i % 2)) -eq 0 ] || kind="delay /dev/vde $((i * SLICE)) 5"
+	dmsetup create disk$i --table "0 $SLICE $kind"
+done
+udevadm settle
+
+each() { # each COMMAND…: for all devices, several at once; %i is the number
+	seq 0 $((DEVICES - 1)) | xargs -P 4 -I%i "$@"
+}
+
+active() { # how many are
+	dmsetup status --noflush --target envelope | grep -c ' envelope active '
+}
+
+all_active() {
+	[ "$(active)" -eq $DEVICES ]
+}
+
+none_active() {
+	[ "$(dmsetup status --noflush --target envelope | grep -c ' envelope fenced ')" -eq $DEVICES ]
+}
+
+begin_reading() { # but for one, whose disk hangs
+	"$(dirname "$0")/../soak/last-read.py" $(seq -f '/dev/mapper/data%.0f' 1 $((DEVICES - 1))) >/run/reads &
+	reader=$!
+	dmsetup suspend --noflush --nolockfs disk0
+	dd if=/dev/mapper/data0 of=/dev/null iflag=direct bs=4k count=1 2>/dev/null &
+	hung=$!
+	poll 60 grep -q 'all are read' /run/reads
+}
+
+last_read() { # last_read SINCE: the latest of all, in ms
+	awk -v since="$1" '/^\// && $2 - since > last { last = $2 - since } END { print last }' /run/reads
+}
+
+# wiped_after SINCE: when the last one was, in ms, by the kernel's own clock
+wiped_after() {
+	poll 60 none_active && dmesg | sed -n 's/^\[ *\([0-9]*\)\.\([0-9]\{3\}\).* envelope: .*: fenced: .*/\1\2/p' |
+		awk -v since="$1" 'END { print $1 - since }'
+}
+
+ok "$DEVICES volumes" each envelopectl format /dev/mapper/disk%i
+ok "open" each envelopectl open /dev/mapper/disk%i data%i
+ok "all are active" all_active
+
+begin_reading
+from=$(ms)
+ok "the KEK is disabled" envelopectl kek disable default
+wiped=$(wiped_after $from)
+wait $reader
+last=$(last_read $from)
+ok "disabled: last read of $((DEVICES - 1)) devices after $last ms, $CHECK s between checks" \
+	test "$last" -le $((1000 * CHECK + 1500))
+ok "… all keys wiped after $wiped ms, the disk of one hangs" test "$wiped" -le $((1000 * CHECK + 2500))
+is "each was fenced once" "$(dmesg | grep -c 'envelope: .*: fenced: ')" $DEVICES
+dmsetup resume disk0
+wait $hung
+
+ok "the KEK is enabled" envelopectl kek enable default
+ok "all are unlocked" poll 30 envelopectl unlock --all
+ok "… and active" poll 60 all_active
+
+begin_reading
+mv $STORE $STORE.away
+from=$(ms)
+wiped=$(wiped_after $from)
+wait $reader
+last=$(last_read $from)
+ok "provider lost: last read after $last ms, a lease of $LEASE s" test "$last" -le $((1000 * LEASE))
+ok "… all keys wiped after $wiped ms" test "$wiped" -le $((1000 * LEASE + 1000))
+dmsetup resume disk0
+wait $hung
+rm -rf $STORE
+mv $STORE.away $STORE
+ok "with the provider back, all are unlocked" poll 30 envelopectl unlock --all
+ok "… and active" poll 60 all_active
+ok "close" each envelopectl close data%i
+ok "the kernel log is clean" kernel_clean
+done_testing
