@@ -23,10 +23,6 @@ echo "\$ENVELOPE_EVENT \$ENVELOPE_DEVICE \$ENVELOPE_LEASE_LEFT \$ENVELOPE_REASON
 HOOK
 chmod +x /etc/envelope/hook
 
-ms() { # whatever the clock shows
-	awk '{ print int($1 * 1000) }' /proc/uptime
-}
-
 of() { # of NAME FILTER: of its status
 	envelopectl status "$1" --json | jq -r ".devices[0] | $2"
 }
@@ -45,10 +41,6 @@ is_active() {
 
 is_fenced() {
 	[[ $(kernel_state "$1") == "fenced "* ]]
-}
-
-past() { # past MS: of the boot's clock
-	[ "$(ms)" -gt "$1" ]
 }
 
 reads() {
@@ -75,7 +67,7 @@ is "… what it hangs on" "$(of held '.checks[0] | .kek + " " + .version + " " +
 is "… and whose loss fences it" "$(of held '.fenced_by | tostring')" '[["default"]]'
 is "… and what will become of it" "$(of held .outlook)" "its lease is renewed while its KEKs are well"
 like "the same for people" "$(envelopectl status held)" "*KEK default, version 1: ok*fenced by:    the loss of default*"
-from=$(ms)
+from=$(uptime_ms)
 ok "three leases later" poll 60 past $((from + 3000 * LEASE))
 ok "… it is active" is_active held
 ok "… with the key that it had" test "$(of held .generation)" = 1
@@ -84,9 +76,9 @@ not_ok "nothing was said of its lease" said half
 
 # The provider is gone: the lease ends, counted from the last proof
 mv $STORE $STORE.away
-from=$(ms)
+from=$(uptime_ms)
 ok "without its key store it is fenced" poll $((2 * LEASE)) is_fenced held
-took=$(($(ms) - from))
+took=$(($(fenced_ms) - from))
 ok "… at the end of the lease: after $took ms" test $took -le $((1000 * LEASE + 1000))
 ok "… and not much before" test $took -ge $((1000 * (LEASE - CHECK) - 2000))
 is "… says the kernel" "$(kernel_state held)" "fenced lease"
@@ -130,7 +122,7 @@ ok "lock" envelopectl lock held
 is "… and its key is gone when it returns" "$(kernel_state held | cut -d ' ' -f 1)" fenced
 not_ok "… from the keyring" grep -q ':held:' /proc/keys
 is "… the status says so" "$(of held '.locked')" true
-from=$(ms)
+from=$(uptime_ms)
 ok "two leases later" poll 60 past $((from + 2000 * LEASE))
 ok "… it is locked still" is_fenced held
 systemctl kill -s KILL envelope-keyd
@@ -151,9 +143,9 @@ ok "… both" is_active held
 # The daemon hangs: the kernel needs none
 pid=$(systemctl show -P MainPID envelope-keyd)
 kill -STOP "$pid"
-from=$(ms)
+from=$(uptime_ms)
 ok "with the daemon stopped it is fenced" poll $((2 * LEASE)) is_fenced held
-took=$(($(ms) - from))
+took=$(($(fenced_ms) - from))
 ok "… at the end of the lease: after $took ms" test $took -le $((1000 * LEASE + 1000))
 kill -CONT "$pid"
 ok "it goes on, and so does the device" poll 30 is_active held

@@ -11,6 +11,7 @@
 #                                          it does, says this (… is whatever), tells this way out,
 #                                          and leaves all that snapshot shows as it was
 #   poll 10 command arg…                   until it succeeds, 10 seconds at most
+#   uptime_ms, past, fenced_ms             of time; see there
 #   without_udev                           from here on, udev looks at no device
 #   done_testing                           last
 #
@@ -181,6 +182,21 @@ without_udev() {
 	udevadm settle
 	systemctl stop systemd-udevd{.service,-control.socket,-kernel.socket}
 	export DM_DISABLE_UDEV=1
+}
+
+# uptime_ms: since the boot, whatever the clock shows
+uptime_ms() {
+	awk '{ print int($1 * 1000) }' /proc/uptime
+}
+
+# past MS: of that
+past() {
+	[ "$(uptime_ms)" -gt "$1" ]
+}
+
+# fenced_ms: of that, when the kernel last said that a device is fenced: however late the test sees it
+fenced_ms() {
+	dmesg | sed -n 's/^\[ *\([0-9]*\)\.\([0-9]\{3\}\).* envelope: .*: fenced: .*/\1\2/p' | tail -n 1
 }
 
 # The kernel has said nothing that it says when something is badly wrong

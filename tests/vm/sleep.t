@@ -45,8 +45,8 @@ ok "format by another" envelopectl format /dev/vdc
 ok "open" envelopectl open --on-key-loss queue /dev/vdb careful
 ok "open the other" envelopectl open /dev/vdc careless
 ok "sleep, as the system does it" sleep_for 5 systemctl start systemd-suspend.service
-log=$(dmesg | grep -E 'envelope: .*: fenced|PM: suspend entry' | tail -n 2)
-like "its key was taken away before" "$log" "*fenced: *suspend entry*"
+log=$(dmesg | grep -E 'envelope: .*: fenced|PM: suspend entry' | tail -n 3)
+like "its key was taken away before" "$log" "*fenced: lease*fenced: *suspend entry*"
 ok "awake, it gets its key" poll 20 is_active careful
 is "… a second one" "$(of careful .generation)" 2
 is "… and is not locked any more" "$(of careful .locked)" false

@@ -56,7 +56,7 @@ static void check_later(struct health *h)
 	uint64_t delay = health_interval(h);
 
 	delay -= delay / 10 * (unsigned int)(rand() % 1000) / 1000;
-	if (h->state != ENVELOPE_PROVIDER_OK && delay / 4 > RETRY_MIN)
+	if (h->verdict.state != ENVELOPE_PROVIDER_OK && delay / 4 > RETRY_MIN)
 		delay /= 4;
 	check_in(h, delay);
 }
@@ -65,40 +65,33 @@ static void say(const struct health *h, const char *how)
 {
 	const struct envelope_share *share = share_of(h);
 
-	log_line(h->state == ENVELOPE_PROVIDER_OK ? LOG_NOTICE : LOG_WARNING,
+	log_line(h->verdict.state == ENVELOPE_PROVIDER_OK ? LOG_NOTICE : LOG_WARNING,
 		 &(struct log_fields) { .id = LOG_ID_HEALTH, .kek = share->kek },
 		 "KEK %s, version %s: %s%s%s", share->kek, share->version, how,
 		 *h->problem ? ": " : "", h->problem);
 }
 
-/* @when: asked */
-static void enter(struct health *h, enum envelope_provider_state state, const char *problem,
+/* What devices are to hear of. @when: it was asked for */
+static void enter(struct health *h, enum envelope_provider_state before, const char *problem,
 		  uint64_t when)
 {
-	bool news = state != h->state;
-
-	h->state = state;
 	snprintf(h->problem, sizeof(h->problem), "%s", problem);
-	h->withdrawn = h->config.on_state[state] == ENVELOPE_LOSS_FENCE;
-	if (state == ENVELOPE_PROVIDER_OK)
+	if (h->verdict.state == ENVELOPE_PROVIDER_OK)
 		h->proved = when;
-	if (news)
-		say(h, envelope_provider_state_name(state));
+	if (h->verdict.state != before)
+		say(h, envelope_provider_state_name(h->verdict.state));
 	check_later(h);
 	lease_judge_all(h->manager, h);
 }
 
-/* What takes devices their keys must be said twice */
 static void take(struct health *h, enum envelope_provider_state state, const char *problem)
 {
-	bool doubt =
-		h->config.on_state[state] == ENVELOPE_LOSS_FENCE && !h->withdrawn && !h->doubted;
+	enum envelope_provider_state before = h->verdict.state;
 
-	h->doubted = doubt;
-	if (doubt)
-		check(h);
+	if (verdict_take(&h->verdict, state, h->config.on_state))
+		enter(h, before, problem, h->asked);
 	else
-		enter(h, state, problem, h->asked);
+		check(h);
 }
 
 static void on_answer(struct worker_call *call, const struct envelope_worker_reply *reply)
@@ -136,7 +129,7 @@ static void check(struct health *h)
 	h->call.share = h->plain;
 	h->call.done = on_answer;
 	if (worker_call(h->manager, share->kek, &h->call, &e))
-		enter(h, ENVELOPE_PROVIDER_UNREACHABLE, e.message, h->asked);
+		take(h, ENVELOPE_PROVIDER_UNREACHABLE, e.message);
 }
 
 static struct health *find(struct manager *m, const struct envelope_share *share)
@@ -165,7 +158,7 @@ struct health *health_get(struct manager *m, const struct envelope_token *token,
 		h->manager = m;
 		h->sample = *token;
 		h->share = share;
-		h->state = ENVELOPE_PROVIDER_UNREACHABLE;
+		h->verdict.state = ENVELOPE_PROVIDER_UNREACHABLE;
 		snprintf(h->problem, sizeof(h->problem), "it was not asked yet");
 		LIST_INSERT_HEAD(&m->healths, h, link);
 		check_in(h, 0);
@@ -192,9 +185,13 @@ void health_put(struct health *h)
 
 void health_proved(struct health *h, uint64_t when)
 {
+	enum envelope_provider_state before = h->verdict.state;
+
 	/* A later answer counts for more */
-	if (when > h->proved && (h->state == ENVELOPE_PROVIDER_OK || when > h->asked))
-		enter(h, ENVELOPE_PROVIDER_OK, "", when);
+	if (when <= h->proved || (before != ENVELOPE_PROVIDER_OK && when <= h->asked))
+		return;
+	verdict_take(&h->verdict, ENVELOPE_PROVIDER_OK, h->config.on_state);
+	enter(h, before, "", when);
 }
 
 void health_check_all(struct manager *m)

@@ -13,6 +13,7 @@
 
 #include "kek-config.h"
 #include "token.h"
+#include "verdict.h"
 #include "worker.h"
 
 /** struct health - of one version of a KEK; times are in µs of boot time, 0: never */
@@ -23,14 +24,12 @@ struct health {
 	struct envelope_token sample; /* a slot that has */
 	unsigned int share;	      /* this share by the version */
 	struct envelope_kek_config config;
-	enum envelope_provider_state state;
-	bool withdrawn;	 /* said twice, and to be obeyed at once */
+	struct verdict verdict;
 	uint64_t proved; /* when the last unwrap that went well was asked for */
 	uint64_t asked;	 /* when the last one was */
 	uint64_t next;	 /* when the next one will be */
 	char problem[256];
 	/* private */
-	bool doubted;	/* said once */
 	uint8_t *plain; /* locked memory for what is unwrapped */
 	struct worker_call call;
 	sd_event_source *timer;

@@ -11,6 +11,7 @@
 #include "hook.h"
 #include "keyring.h"
 #include "log.h"
+#include "quorum.h"
 #include "takeover.h"
 
 #define HURRY (60 * SECOND) /* is left after the time jumped */
@@ -45,11 +46,12 @@ void lease_why(const struct device *device, char *out, size_t room)
 	for (unsigned int i = 0; i < device->n_shares && used < room; i++) {
 		const struct health *h = device->shares[i];
 
-		if (h && h->state == ENVELOPE_PROVIDER_OK)
+		if (h && h->verdict.state == ENVELOPE_PROVIDER_OK)
 			continue;
 		used += snprintf(out + used, room - used, "%sKEK %s is %s", used ? ", " : "",
 				 device->keks[i],
-				 h ? envelope_provider_state_name(h->state) : "not declared");
+				 h ? envelope_provider_state_name(h->verdict.state)
+				   : "not declared");
 	}
 }
 
@@ -114,7 +116,7 @@ unsigned int lease_well(const struct device *device)
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < device->n_shares; i++)
-		n += device->shares[i] && device->shares[i]->state == ENVELOPE_PROVIDER_OK;
+		n += device->shares[i] && device->shares[i]->verdict.state == ENVELOPE_PROVIDER_OK;
 	return n;
 }
 
@@ -123,25 +125,20 @@ static unsigned int not_withdrawn(const struct device *device)
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < device->n_shares; i++)
-		n += device->shares[i] && !device->shares[i]->withdrawn;
+		n += device->shares[i] && !device->shares[i]->verdict.withdrawn;
 	return n;
 }
 
 /* When enough shares had been proved; 0: never */
 static uint64_t proved(const struct device *device)
 {
-	uint64_t latest[ENVELOPE_SHARES_MAX] = {};
+	uint64_t times[ENVELOPE_SHARES_MAX];
+	struct quorum q;
 
-	/* The latest ones first, by insertion: there are few */
-	for (unsigned int i = 0; i < device->n_shares; i++) {
-		uint64_t when = device->shares[i] ? device->shares[i]->proved : 0;
-		unsigned int at = i;
-
-		for (; at && latest[at - 1] < when; at--)
-			latest[at] = latest[at - 1];
-		latest[at] = when;
-	}
-	return device->threshold ? latest[device->threshold - 1] : 0;
+	for (unsigned int i = 0; i < device->n_shares; i++)
+		times[i] = device->shares[i] ? device->shares[i]->proved : 0;
+	quorum_of(&q, device->threshold, device->n_shares, device->keks);
+	return quorum_time(&q, times);
 }
 
 static void say(struct device *device, const char *event, const char *text)

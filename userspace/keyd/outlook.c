@@ -7,6 +7,7 @@
 #include "health.h"
 #include "lease.h"
 #include "op.h"
+#include "quorum.h"
 
 static bool is_waiting_for_keks(const struct device *device)
 {
@@ -43,7 +44,7 @@ static struct json_object *check_of(const struct health *h)
 
 	op_add_text(check, "kek", share->kek);
 	op_add_text(check, "version", share->version);
-	op_add_text(check, "state", envelope_provider_state_name(h->state));
+	op_add_text(check, "state", envelope_provider_state_name(h->verdict.state));
 	op_add_text(check, "problem", *h->problem ? h->problem : NULL);
 	if (h->proved)
 		op_add_number(check, "proved", (now - h->proved) / SECOND);
@@ -63,40 +64,13 @@ struct json_object *outlook_checks(const struct device *device)
 	return checks;
 }
 
-/* The shares that are of the same KEK as share @i, as bits */
-static unsigned int same_kek(const struct device *device, unsigned int i)
-{
-	unsigned int bits = 0;
-
-	for (unsigned int j = 0; j < device->n_shares; j++)
-		if (!strcmp(device->keks[i], device->keks[j]))
-			bits |= 1U << j;
-	return bits;
-}
-
-/* Does the loss of these shares, which are all of some KEKs, leave too few? */
-static bool fences(const struct device *device, unsigned int lost)
-{
-	return device->n_shares - __builtin_popcount(lost) < device->threshold;
-}
-
-static bool is_smallest(const struct device *device, unsigned int lost)
-{
-	for (unsigned int i = 0; i < device->n_shares; i++) {
-		unsigned int its = same_kek(device, i);
-
-		if (lost & 1U << i && ((lost & its) != its || fences(device, lost & ~its)))
-			return false;
-	}
-	return true;
-}
-
-static struct json_object *names_of(const struct device *device, unsigned int lost)
+static struct json_object *names_of(const struct device *device, const struct quorum *q,
+				    unsigned int shares)
 {
 	struct json_object *names = json_object_new_array();
 
-	for (unsigned int i = 0; i < device->n_shares; i++)
-		if (lost & 1U << i && (same_kek(device, i) & ((1U << i) - 1)) == 0)
+	for (unsigned int i = 0; i < q->n; i++)
+		if (shares & 1U << i && q->kek[i] == i)
 			json_object_array_add(names, json_object_new_string(device->keks[i]));
 	return names;
 }
@@ -104,9 +78,13 @@ static struct json_object *names_of(const struct device *device, unsigned int lo
 struct json_object *outlook_fences(const struct device *device)
 {
 	struct json_object *sets = json_object_new_array();
+	struct quorum q;
 
-	for (unsigned int lost = 1; device && lost < 1U << device->n_shares; lost++)
-		if (fences(device, lost) && is_smallest(device, lost))
-			json_object_array_add(sets, names_of(device, lost));
+	if (!device)
+		return sets;
+	quorum_of(&q, device->threshold, device->n_shares, device->keks);
+	for (unsigned int shares = 1; shares < 1U << q.n; shares++)
+		if (quorum_breaks(&q, shares))
+			json_object_array_add(sets, names_of(device, &q, shares));
 	return sets;
 }
