@@ -35,6 +35,8 @@ int envelope_volume_init(const char *device, struct envelope_volume **out, struc
 	if (!volume)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: out of memory", device);
 	volume->device = strdup(device);
+	/* A token's type is the disk's to choose, and would name a library to load */
+	crypt_token_external_disable();
 	crypt_set_log_callback(NULL, keep_log, volume);
 	r = volume->device ? crypt_init(&volume->cd, device) : -ENOMEM;
 	crypt_set_log_callback(NULL, NULL, NULL);
