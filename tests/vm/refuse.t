@@ -265,12 +265,12 @@ envelopectl kek enable default >/dev/null
 opened "enabled, it opens again"
 
 # The worker
-kill -STOP "$(pgrep -f envelope-provider.default)"
+kill -STOP "$(pgrep -x kek:default)"
 not_opened 16 "a provider that does not answer" "the provider of KEK default does not answer" \
 	"try again when the provider answers"
 opened "… is replaced"
 mv /usr/libexec/envelope-provider /run/
-pkill -9 -f envelope-provider.default
+pkill -9 -x "envelope-provid|kek:default"
 not_opened 16 "a provider that cannot be started" "the provider of KEK default ended while it was asked" \
 	"try again when the provider answers"
 mv /run/envelope-provider /usr/libexec/

@@ -45,7 +45,7 @@ rm -f /run/key
 
 keyd=$(systemctl show -P MainPID envelope-keyd)
 ok "not in the daemon's memory" scan_process "$keyd" "/run/envelope/keyd.sock"
-worker=$(pgrep -P "$keyd" -f envelope-provider | head -n 1)
+worker=$(pgrep -P "$keyd" -x kek:default)
 ok "nor in the worker's" scan_process "$worker" "$STORE"
 ok "nor in what was answered" sh -c "'$SCAN' $DISK $STORE text </run/answers"
 not_ok "… which was no error" grep -q '"cure"' /run/answers

@@ -63,7 +63,7 @@ rm -rf /var/lib/envelope/keystore # an empty one, made at the start
 mv /var/lib/envelope/keystore.away /var/lib/envelope/keystore
 ok "once it is back, the daemon takes over by itself" poll 60 managed data1
 
-worker=$(pgrep -f envelope-provider | head -n 1)
+worker=$(pgrep -x kek:default)
 is "a worker runs unprivileged" "$(ps -o user= -p "$worker")" envelope
 kill -9 "$worker"
 ok "a worker that dies is replaced at the next request" envelopectl kek rotate default

@@ -55,6 +55,14 @@ int broker_lock_name(struct op *op, const char *name, struct envelope_error *e)
 	return ask(op, &request, e);
 }
 
+int broker_kek_declared(struct op *op, const struct envelope_kek_config *config,
+			struct envelope_error *e)
+{
+	struct broker_request request = { .op = BROKER_KEK_DECLARED, .declared = *config };
+
+	return ask(op, &request, e);
+}
+
 /* What a worker says, in the words of our errors */
 static int worker_error(const struct envelope_worker_reply *reply, struct envelope_error *e)
 {

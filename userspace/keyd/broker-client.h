@@ -8,6 +8,8 @@
 void broker_alive(struct op *op);
 int broker_lock_disk(struct op *op, const uint64_t disk[2], struct envelope_error *e);
 int broker_lock_name(struct op *op, const char *name, struct envelope_error *e);
+int broker_kek_declared(struct op *op, const struct envelope_kek_config *config,
+			struct envelope_error *e);
 int broker_kek(struct op *op, enum broker_op kind, const char *kek,
 	       const struct envelope_worker_request *request, struct envelope_worker_reply *reply,
 	       struct envelope_error *e);

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "device.h"
+#include "health.h"
 #include "keyring.h"
 #include "lease.h"
 #include "manager.h"
 #include "op.h"
+#include "reload.h"
 #include "session.h"
 #include "worker.h"
 
@@ -99,6 +101,15 @@ static bool call_worker(struct session *s, const struct broker_request *request,
 	return false;
 }
 
+static bool kek_declared(struct session *s, const struct broker_request *request,
+			 struct broker_reply *reply)
+{
+	if (!worker_declare(s->manager, &request->declared, &reply->error) &&
+	    s->method == &method_reload)
+		health_declare(s->manager, &request->declared);
+	return true;
+}
+
 static bool kek_read(struct session *s, const struct broker_request *request,
 		     struct broker_reply *reply)
 {
@@ -158,6 +169,7 @@ static struct device *remember(struct session *s, const struct table *table, int
 	device->key_number = table->key_number;
 	device->managed = true;
 	*device->problem = '\0';
+	device->pin = opened->pin;
 	lease_opened(device, opened, s->unwrapped);
 	lease_began(device, table);
 	return device;
@@ -219,6 +231,8 @@ static bool opened(struct session *s, const struct broker_request *request,
 	struct device *device = device_find(s->manager, request->name);
 
 	if (device && request->opened.token.n_shares) {
+		if (*request->opened.pin.uuid)
+			device->pin = request->opened.pin;
 		lease_opened(device, &request->opened, s->unwrapped);
 		lease_judge(device);
 	}
@@ -309,20 +323,39 @@ static bool done(struct session *s, const struct broker_request *request,
 }
 
 static const handler handlers[BROKER_OPS] = {
-	[BROKER_ALIVE] = alive,		[BROKER_LOCK_DISK] = lock_disk,
-	[BROKER_LOCK_NAME] = lock_name, [BROKER_KEK_READ] = kek_read,
-	[BROKER_KEK_USE] = kek_use,	[BROKER_KEK_CHANGE] = kek_change,
-	[BROKER_ACTIVATE] = activate,	[BROKER_RELOAD] = reload,
-	[BROKER_SET_KEY] = set_key,	[BROKER_OPENED] = opened,
-	[BROKER_LOCK] = lock,		[BROKER_FORGET] = forget,
-	[BROKER_PROBLEM] = problem,	[BROKER_DONE] = done,
+	[BROKER_ALIVE] = alive,
+	[BROKER_LOCK_DISK] = lock_disk,
+	[BROKER_LOCK_NAME] = lock_name,
+	[BROKER_KEK_DECLARED] = kek_declared,
+	[BROKER_KEK_READ] = kek_read,
+	[BROKER_KEK_USE] = kek_use,
+	[BROKER_KEK_CHANGE] = kek_change,
+	[BROKER_ACTIVATE] = activate,
+	[BROKER_RELOAD] = reload,
+	[BROKER_SET_KEY] = set_key,
+	[BROKER_OPENED] = opened,
+	[BROKER_LOCK] = lock,
+	[BROKER_FORGET] = forget,
+	[BROKER_PROBLEM] = problem,
+	[BROKER_DONE] = done,
 };
 
 static bool config_valid(const struct envelope_kek_config *config)
 {
 	return memchr(config->name, '\0', sizeof(config->name)) &&
+	       memchr(config->provider, '\0', sizeof(config->provider)) &&
+	       memchr(config->keystore, '\0', sizeof(config->keystore)) &&
 	       config->lease <= ENVELOPE_LEASE_MAX && config->check_interval &&
 	       config->check_interval <= ENVELOPE_CHECK_MAX;
+}
+
+static bool pin_valid(const struct envelope_pin *pin)
+{
+	for (unsigned int i = 0; i < pin->n_keks && i < ENVELOPE_SHARES_MAX; i++)
+		if (!memchr(pin->keks[i], '\0', sizeof(pin->keks[i])))
+			return false;
+	return pin->n_keks <= ENVELOPE_SHARES_MAX && memchr(pin->uuid, '\0', sizeof(pin->uuid)) &&
+	       memchr(pin->created, '\0', sizeof(pin->created));
 }
 
 static bool opened_valid(const struct broker_opened *opened)
@@ -342,7 +375,7 @@ static bool opened_valid(const struct broker_opened *opened)
 		    ((opened->declared & 1U << i) && !config_valid(&opened->configs[i])))
 			return false;
 	}
-	return memchr(token->uuid, '\0', sizeof(token->uuid));
+	return memchr(token->uuid, '\0', sizeof(token->uuid)) && pin_valid(&opened->pin);
 }
 
 /* The texts of a request may be used as such only when they end */
@@ -359,7 +392,8 @@ void broker_handle(struct session *s, const struct broker_request *request)
 	struct broker_reply reply = {};
 
 	if (request->op >= BROKER_OPS || !(s->method->allowed & BROKER_BIT(request->op)) ||
-	    !terminated(request) || !opened_valid(&request->opened)) {
+	    !terminated(request) || !opened_valid(&request->opened) ||
+	    (request->op == BROKER_KEK_DECLARED && !config_valid(&request->declared))) {
 		session_abort(s, "it asks for what it may not have");
 		return;
 	}

@@ -13,26 +13,28 @@
 
 #include "error.h"
 #include "kek-config.h"
+#include "pin.h"
 #include "secret.h"
 #include "table.h"
 #include "token.h"
 #include "worker-protocol.h"
 
 enum broker_op {
-	BROKER_ALIVE,	   /* the session makes progress: its deadline begins anew */
-	BROKER_LOCK_DISK,  /* be the only one that changes this disk; until the session ends */
-	BROKER_LOCK_NAME,  /* the same for a mapping */
-	BROKER_KEK_READ,   /* let the KEK's worker do request.worker: ATTRIBUTES, VERSION */
-	BROKER_KEK_USE,	   /* WRAP, UNWRAP: secrets.share is read or filled */
-	BROKER_KEK_CHANGE, /* CREATE, ROTATE */
-	BROKER_ACTIVATE,   /* put secrets.dek into the keyring and load request.table with it */
-	BROKER_RELOAD,	   /* load request.table with the key that is there */
-	BROKER_SET_KEY,	   /* put secrets.dek into the keyring and hand it to the mapping */
-	BROKER_OPENED,	   /* this is what the mapping depends on */
-	BROKER_LOCK,	   /* take its key from a mapping, until somebody says unlock */
-	BROKER_FORGET,	   /* the mapping is gone: drop its key */
-	BROKER_PROBLEM,	   /* a device could not be taken over: request.error says why */
-	BROKER_DONE,	   /* the work is done: unlock, before the client is told */
+	BROKER_ALIVE,	     /* the session makes progress: its deadline begins anew */
+	BROKER_LOCK_DISK,    /* be the only one that changes this disk; until the session ends */
+	BROKER_LOCK_NAME,    /* the same for a mapping */
+	BROKER_KEK_DECLARED, /* the host declares request.declared */
+	BROKER_KEK_READ,     /* let the KEK's worker do request.worker: ATTRIBUTES, VERSION */
+	BROKER_KEK_USE,	     /* WRAP, UNWRAP: secrets.share is read or filled */
+	BROKER_KEK_CHANGE,   /* CREATE, ROTATE */
+	BROKER_ACTIVATE,     /* put secrets.dek into the keyring and load request.table with it */
+	BROKER_RELOAD,	     /* load request.table with the key that is there */
+	BROKER_SET_KEY,	     /* put secrets.dek into the keyring and hand it to the mapping */
+	BROKER_OPENED,	     /* this is what the mapping depends on */
+	BROKER_LOCK,	     /* take its key from a mapping, until somebody says unlock */
+	BROKER_FORGET,	     /* the mapping is gone: drop its key */
+	BROKER_PROBLEM,	     /* a device could not be taken over: request.error says why */
+	BROKER_DONE,	     /* the work is done: unlock, before the client is told */
 	BROKER_OPS,
 };
 
@@ -40,14 +42,16 @@ enum broker_op {
 struct broker_opened {
 	struct envelope_token token;
 	struct envelope_kek_config configs[ENVELOPE_SHARES_MAX];
-	uint32_t declared; /* bits: these shares have a config */
-	uint32_t proved;   /* bits: these were unwrapped by this session */
+	struct envelope_pin pin; /* uuid "": it was not read */
+	uint32_t declared;	 /* bits: these shares have a config */
+	uint32_t proved;	 /* bits: these were unwrapped by this session */
 };
 
 struct broker_request {
 	uint32_t op;
 	uint64_t disk[2]; /* identity, see op_lock_disk() */
 	char kek[ENVELOPE_KEK_NAME_MAX + 1];
+	struct envelope_kek_config declared;
 	char name[TABLE_NAME_MAX + 1];
 	bool asleep; /* LOCK: until the machine wakes */
 	struct envelope_worker_request worker;

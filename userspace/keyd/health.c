@@ -202,21 +202,13 @@ void health_check_all(struct manager *m)
 	check_in(h, 0);
 }
 
-void health_reload(struct manager *m)
+void health_declare(struct manager *m, const struct envelope_kek_config *config)
 {
-	struct envelope_error e = {};
-	struct envelope_kek_config config;
 	struct health *h;
 
 	LIST_FOREACH(h, &m->healths, link)
-	{
-		if (envelope_kek_config_load(m->options->keks_dir, share_of(h)->kek, &config, &e))
-			log_line(LOG_ERR, &(struct log_fields) { .kek = share_of(h)->kek },
-				 "%s: its devices go on by what was said before", e.message);
-		else
-			h->config = config;
-	}
-	health_check_all(m);
+	if (!strcmp(share_of(h)->kek, config->name))
+		h->config = *config;
 }
 
 void health_free_all(struct manager *m)

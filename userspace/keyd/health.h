@@ -56,8 +56,8 @@ uint64_t health_interval(const struct health *health);
 /** health_check_all() - prove all of them now */
 void health_check_all(struct manager *m);
 
-/** health_reload() - read again what the host says of their KEKs */
-void health_reload(struct manager *m);
+/** health_declare() - what the host says of a KEK now */
+void health_declare(struct manager *m, const struct envelope_kek_config *config);
 
 /** health_free_all() - at the end */
 void health_free_all(struct manager *m);

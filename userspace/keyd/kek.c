@@ -4,24 +4,44 @@
 #include <string.h>
 
 #include "broker-client.h"
+#include "worker.h"
+
+static int known(struct op *op, const char *name, struct envelope_kek_config *config,
+		 struct envelope_error *e)
+{
+	const struct envelope_kek_config *found = worker_config(op->manager, name);
+
+	if (!found)
+		return envelope_fail(e, ENVELOPE_E_KEK_UNDECLARED,
+				     "KEK %s: this host does not declare it", name);
+	*config = *found;
+	return 0;
+}
 
 int kek_declared(struct op *op, const char *name, struct envelope_kek_config *config,
 		 struct envelope_error *e)
 {
+	int r;
+
 	if (!envelope_kek_name_valid(name)) {
 		envelope_fail(e, ENVELOPE_E_USAGE, "%.80s cannot be the name of a KEK", name);
 		return envelope_cure(e, "use letters, digits, dot, dash and underscore, at most %d",
 				     ENVELOPE_KEK_NAME_MAX);
 	}
-	return envelope_kek_config_load(op->manager->options->keks_dir, name, config, e);
+	if (op->known)
+		return known(op, name, config, e);
+	r = envelope_kek_config_load(op->manager->options->keks_dir, name, config, e);
+	return r ? r : broker_kek_declared(op, config, e);
 }
 
 int kek_attributes(struct op *op, const char *name, struct envelope_worker_reply *reply,
 		   struct envelope_error *e)
 {
 	struct envelope_worker_request request = { .op = ENVELOPE_WORKER_ATTRIBUTES };
+	struct envelope_kek_config config;
+	int r = kek_declared(op, name, &config, e);
 
-	return broker_kek(op, BROKER_KEK_READ, name, &request, reply, e);
+	return r ? r : broker_kek(op, BROKER_KEK_READ, name, &request, reply, e);
 }
 
 int kek_ensure(struct op *op, const char *name, bool *created, struct envelope_worker_reply *reply,

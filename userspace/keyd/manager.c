@@ -18,12 +18,13 @@
 
 #include "device.h"
 #include "file.h"
-#include "health.h"
 #include "jump.h"
 #include "kek-config.h"
 #include "keyring.h"
 #include "lease.h"
 #include "log.h"
+#include "notify.h"
+#include "reload.h"
 #include "secret.h"
 #include "server.h"
 #include "session.h"
@@ -116,7 +117,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	if (m->stopping)
 		return 0;
 	log_line(LOG_INFO, NULL, "Stopping; open devices stay open");
-	sd_notify(0, "STOPPING=1");
+	notify("STOPPING=1");
 	m->stopping = true;
 	server_close(m);
 	manager_timer(m, &patience, STOP_PATIENCE_S * SECOND, on_patience_lost, m);
@@ -135,7 +136,10 @@ static void start_workers(struct manager *m)
 		return;
 	}
 	for (char **name = names; *name; name++) {
-		if (worker_start(m, *name, &e))
+		struct envelope_kek_config config;
+
+		if (envelope_kek_config_load(m->options->keks_dir, *name, &config, &e) ||
+		    worker_declare(m, &config, &e))
 			log_line(LOG_ERR, &(struct log_fields) { .kek = *name }, "%s", e.message);
 		free(*name);
 	}
@@ -144,13 +148,7 @@ static void start_workers(struct manager *m)
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
-	struct manager *m = data;
-
-	sd_notifyf(0, "RELOADING=1");
-	worker_restart_all(m);
-	start_workers(m);
-	health_reload(m);
-	sd_notify(0, "READY=1");
+	reload_begin(data);
 	return 0;
 }
 
@@ -168,7 +166,7 @@ static int set_up_events(struct manager *m)
 	signal(SIGPIPE, SIG_IGN);
 	r = sd_event_new(&m->event);
 	if (r >= 0)
-		r = sd_event_set_watchdog(m->event, true);
+		r = notify_watchdog(m);
 	if (r >= 0)
 		r = sd_event_add_signal(m->event, NULL, SIGTERM, on_stop, m);
 	if (r >= 0)
@@ -273,11 +271,12 @@ static void free_all(struct manager *m)
 
 int manager_run(const struct options *options)
 {
-	static struct manager m = { .listener = -1 };
+	static struct manager m = { .listener = -1, .zygote = -1 };
 	int r;
 
 	m.options = options;
 	srand(getpid() ^ manager_now());
+	tzset(); /* reads a file */
 	device_set_up();
 	r = find_user(&m);
 	if (!r)

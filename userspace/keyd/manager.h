@@ -13,6 +13,7 @@
 #include <systemd/sd-event.h>
 
 #include "error.h"
+#include "pin.h"
 #include "table.h"
 #include "token.h"
 
@@ -67,6 +68,7 @@ struct device {
 	bool taking;	   /* a session is at it */
 	sd_event_source *retry;
 	unsigned int attempts;
+	struct envelope_pin pin; /* that it was opened by; uuid "": unknown */
 	struct manager *manager;
 };
 
@@ -76,6 +78,7 @@ struct manager {
 	uid_t uid; /* of the workers */
 	gid_t gid;
 	int listener;
+	int zygote; /* socket, see zygote.h; -1: none */
 	bool stopping;
 	uint64_t key_number; /* the highest n given to a key so far */
 	char volumes_dir[256], headers_dir[256], keystore_dir[256];

@@ -156,7 +156,7 @@ static int declare(struct op *op, const char *name, bool *written, struct envelo
 	snprintf(config.provider, sizeof(config.provider), "service");
 	r = envelope_kek_config_write(directory, &config, e);
 	*written = !r;
-	return r;
+	return r ? r : kek_declared(op, name, &config, e);
 }
 
 static int change(struct op *op, const char *name, enum envelope_worker_op what,

@@ -15,7 +15,7 @@
 #define ANY	     (BROKER_BIT(BROKER_ALIVE) | BROKER_BIT(BROKER_DONE))
 #define CHANGES_DISK (ANY | BROKER_BIT(BROKER_LOCK_DISK))
 #define CHANGES_NAME (ANY | BROKER_BIT(BROKER_LOCK_NAME))
-#define READS_KEK    (ANY | BROKER_BIT(BROKER_KEK_READ))
+#define READS_KEK    (ANY | BROKER_BIT(BROKER_KEK_DECLARED) | BROKER_BIT(BROKER_KEK_READ))
 #define USES_KEK     (READS_KEK | BROKER_BIT(BROKER_KEK_USE))
 #define CHANGES_KEK  (READS_KEK | BROKER_BIT(BROKER_KEK_CHANGE))
 
@@ -47,6 +47,12 @@ const struct method method_takeover = {
 	.name = "take-over",
 	.allowed = GIVES_KEY | BROKER_BIT(BROKER_PROBLEM),
 	.run = op_unlock,
+};
+
+const struct method method_reload = {
+	.name = "reload",
+	.allowed = ANY | BROKER_BIT(BROKER_KEK_DECLARED) | BROKER_BIT(BROKER_PROBLEM),
+	.run = op_reload,
 };
 
 const struct method *method_find(const char *name)

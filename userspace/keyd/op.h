@@ -23,6 +23,11 @@ struct op {
 	bool more;  /* the client wants progress */
 	int broker; /* socket */
 	struct broker_secrets *secrets;
+	/*
+	 * A device that this envelope-keyd gave a key: it may be the disk that the host's files lie
+	 * on, so what was read of them then holds. NULL: they are read.
+	 */
+	const struct device *known;
 };
 
 /**
@@ -41,7 +46,8 @@ struct method {
 /** method_find() - NULL where the interface has no such method */
 const struct method *method_find(const char *name);
 
-extern const struct method method_takeover; /* not in the interface */
+/* Not in the interface */
+extern const struct method method_takeover, method_reload;
 
 int op_format(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_open(struct op *op, struct json_object **result, struct envelope_error *e);
@@ -58,6 +64,7 @@ int op_kek_rotate(struct op *op, struct json_object **result, struct envelope_er
 int op_kek_disable(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_enable(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_lock(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_reload(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_unlock(struct op *op, struct json_object **result, struct envelope_error *e);
 
 /* op.c: parameters, progress */

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "manager.h"
 #include "op.h"
+#include "reload.h"
 #include "secret.h"
 #include "server.h"
 #include "takeover.h"
@@ -160,6 +161,8 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 		forget_unless_mapped(s);
 	if (*s->device)
 		takeover_ended(m, s->device, done);
+	if (s->method == &method_reload)
+		reload_ended(m, done);
 	release_client(s, answered);
 	session_free(s);
 	takeover_go_on(m);
@@ -276,7 +279,7 @@ int session_start(struct manager *m, struct client *client, const struct method 
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no process for %s: %s", method->name,
 				     strerror(-r));
 	}
-	if (!client)
+	if (parameters && !client)
 		snprintf(s->device, sizeof(s->device), "%s", takeover_name(parameters));
 	set_deadline(s);
 	return 0;

@@ -6,7 +6,6 @@
 
 #include "broker-client.h"
 #include "kek.h"
-#include "pin.h"
 
 void unlock_free(struct unlocked *u)
 {
@@ -85,22 +84,32 @@ static int open_by_any_slot(struct op *op, struct unlocked *u, struct envelope_e
 static int write_pin(struct op *op, struct unlocked *u, struct envelope_error *e)
 {
 	const struct envelope_token *token = &u->slots[u->opened].token;
-	struct envelope_pin pin;
-	int r = envelope_pin_make(&pin, u->geometry, token, u->dek, e);
+	int r = envelope_pin_make(&u->pin, u->geometry, token, u->dek, e);
 
 	if (!r)
-		r = envelope_pin_write(op->manager->volumes_dir, &pin, e);
+		r = envelope_pin_write(op->manager->volumes_dir, &u->pin, e);
 	u->pinned = !r;
 	return r;
 }
 
+static int read_pin(struct op *op, struct unlocked *u, struct envelope_error *e)
+{
+	if (!op->known)
+		return envelope_pin_read(op->manager->volumes_dir, u->geometry->uuid, &u->pin, e);
+	u->pin = op->known->pin;
+	if (strcmp(u->pin.uuid, u->geometry->uuid))
+		return envelope_fail(e, ENVELOPE_E_WITNESS_MISMATCH,
+				     "%s: its disk holds the header of another volume",
+				     op->known->name);
+	return 0;
+}
+
 static int check_pin(struct op *op, struct unlocked *u, bool accept_new, struct envelope_error *e)
 {
-	struct envelope_pin pin;
-	int r = envelope_pin_read(op->manager->volumes_dir, u->geometry->uuid, &pin, e);
+	int r = read_pin(op, u, e);
 
 	if (!r)
-		r = envelope_pin_check(&pin, u->geometry, &u->slots[u->opened].token, u->dek, e);
+		r = envelope_pin_check(&u->pin, u->geometry, &u->slots[u->opened].token, u->dek, e);
 	if (accept_new && (r == -ENVELOPE_E_NOT_PINNED || r == -ENVELOPE_E_PIN_MISMATCH))
 		r = write_pin(op, u, e);
 	return r;
@@ -140,6 +149,7 @@ void opened_by(struct op *op, const struct unlocked *u, struct broker_opened *op
 	memset(opened, 0, sizeof(*opened));
 	if (!u->n_slots)
 		return;
+	opened->pin = u->pin;
 	opened->token = u->slots[u->opened].token;
 	for (unsigned int i = 0; i < opened->token.n_shares; i++)
 		if (!kek_declared(op, opened->token.shares[i].kek, &opened->configs[i], NULL))

@@ -4,6 +4,7 @@
 #define KEYD_UNLOCK_H
 
 #include "op.h"
+#include "pin.h"
 #include "volume.h"
 
 /** struct unlocked - a volume whose DEK was had and proved right in every way */
@@ -12,11 +13,12 @@ struct unlocked {
 	const struct envelope_geometry *geometry;
 	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
 	size_t n_slots;
-	size_t opened;	    /* index of the slot that opened it, or was to */
-	unsigned int share; /* of it, that did */
-	uint8_t *dek;	    /* locked memory */
-	bool had;	    /* it was unwrapped */
-	bool pinned;	    /* by this very unlock */
+	size_t opened;		 /* index of the slot that opened it, or was to */
+	unsigned int share;	 /* of it, that did */
+	struct envelope_pin pin; /* that it has passed */
+	uint8_t *dek;		 /* locked memory */
+	bool had;		 /* it was unwrapped */
+	bool pinned;		 /* by this very unlock */
 };
 
 /**

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "log.h"
 #include "manager.h"
 #include "secret.h"
+#include "zygote.h"
 
 #define STEADY_S	   10 /* a worker that ran so long did not fail at once */
 #define RESTART_DELAY_USEC 100000ULL
@@ -24,9 +24,12 @@
 struct worker {
 	LIST_ENTRY(worker) link;
 	struct manager *manager;
-	char kek[ENVELOPE_KEK_NAME_MAX + 1];
-	pid_t pid; /* 0: waits to be started again */
-	int fd;
+	struct envelope_kek_config config;
+	struct log_fields about;
+	bool doubted;	 /* the declarations are read again, and this one was not come upon yet */
+	bool undeclared; /* it is to end */
+	int fd;		 /* -1: waits to be started again */
+	pid_t pid;	 /* 0: it has not begun */
 	struct envelope_worker_memory *memory;
 	sd_event_source *io, *child, *restart;
 	TAILQ_HEAD(, worker_call) waiting;
@@ -41,6 +44,13 @@ struct worker {
 };
 
 static int spawn(struct worker *w);
+static int on_death(sd_event_source *source, const siginfo_t *info, void *data);
+static void ended(struct worker *w);
+
+static const char *name_of(const struct worker *w)
+{
+	return w->config.name;
+}
 
 static void finish(struct worker_call *call, const struct envelope_worker_reply *reply)
 {
@@ -93,7 +103,7 @@ static void transmit_waiting(struct worker *w)
 	struct worker_call *call;
 	int cell;
 
-	while (w->pid && (call = TAILQ_FIRST(&w->waiting)) && (cell = free_cell(w)) >= 0) {
+	while (w->fd >= 0 && (call = TAILQ_FIRST(&w->waiting)) && (cell = free_cell(w)) >= 0) {
 		if (!transmit(w, call, cell))
 			return;
 		TAILQ_REMOVE(&w->waiting, call, link);
@@ -119,12 +129,46 @@ static void take_reply(struct worker *w, const struct envelope_worker_reply *rep
 		finish(call, reply);
 }
 
+/* Its first message. What it says of itself is not asked: the kernel names the sender. */
+static bool take_birth(struct worker *w, int fd)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct ucred))];
+	uint32_t protocol;
+	struct iovec iov = { &protocol, sizeof(protocol) };
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = control,
+				  .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT);
+	const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	struct ucred sender;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n != sizeof(protocol) || protocol != ENVELOPE_WORKER_PROTOCOL || !header ||
+	    header->cmsg_type != SCM_CREDENTIALS)
+		return false;
+	memcpy(&sender, CMSG_DATA(header), sizeof(sender));
+	w->pid = sender.pid;
+	return w->pid > 0 &&
+	       sd_event_add_child(w->manager->event, &w->child, w->pid, WEXITED, on_death, w) >= 0;
+}
+
 static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
 	struct envelope_worker_reply reply;
 	struct worker *w = data;
-	ssize_t n = recv(fd, &reply, sizeof(reply), MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t n;
 
+	if (!w->pid) {
+		if (!take_birth(w, fd)) {
+			log_line(LOG_WARNING, &w->about, "The worker of KEK %s did not begin",
+				 name_of(w));
+			ended(w);
+		}
+		return 0;
+	}
+	n = recv(fd, &reply, sizeof(reply), MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n > 0 && worker_reply_valid(&reply, n)) {
@@ -133,8 +177,8 @@ static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *dat
 		return 0;
 	}
 	if (n > 0)
-		log_line(LOG_ERR, &(struct log_fields) { .id = LOG_ID_WORKER, .kek = w->kek },
-			 "The worker of KEK %s answers nonsense: ending it", w->kek);
+		log_line(LOG_ERR, &w->about, "The worker of KEK %s answers nonsense: ending it",
+			 name_of(w));
 	w->io = sd_event_source_disable_unref(w->io);
 	kill(w->pid, SIGKILL); /* what else there is to do is done when it is dead */
 	return 0;
@@ -153,7 +197,7 @@ static void take_back_calls(struct worker *w)
 		call->cell = -1;
 		if (call->again || call->request.op == ENVELOPE_WORKER_CREATE ||
 		    call->request.op == ENVELOPE_WORKER_ROTATE) {
-			refuse(call, "the provider of KEK %s ended while it was asked", w->kek);
+			refuse(call, "the provider of KEK %s ended while it was asked", name_of(w));
 		} else {
 			call->again = true;
 			TAILQ_INSERT_TAIL(&w->waiting, call, link);
@@ -195,28 +239,44 @@ static void restart_later(struct worker *w)
 	else if (w->failures <= FAILURES_MAX)
 		w->failures++;
 	/* One that cannot stay, and that nobody waits for, is given up until the next call */
-	if (w->failures > FAILURES_MAX && TAILQ_EMPTY(&w->waiting)) {
-		LIST_REMOVE(w, link);
-		free(w);
+	if (w->failures > FAILURES_MAX && TAILQ_EMPTY(&w->waiting))
 		return;
-	}
 	if (w->failures > 1)
 		delay = RESTART_DELAY_USEC << w->failures;
 	manager_timer(w->manager, &w->restart,
 		      delay < RESTART_DELAY_MAX ? delay : RESTART_DELAY_MAX, on_restart, w);
 }
 
+static void forget(struct worker *w)
+{
+	struct worker_call *call;
+
+	LIST_REMOVE(w, link);
+	close_worker(w);
+	while ((call = TAILQ_FIRST(&w->waiting))) {
+		TAILQ_REMOVE(&w->waiting, call, link);
+		refuse(call, "the provider of KEK %s ended while it was asked", name_of(w));
+	}
+	free(w);
+}
+
+static void ended(struct worker *w)
+{
+	close_worker(w);
+	take_back_calls(w);
+	if (w->undeclared)
+		forget(w);
+	else if (!w->manager->stopping)
+		restart_later(w);
+}
+
 static int on_death(sd_event_source *source, const siginfo_t *info, void *data)
 {
 	struct worker *w = data;
 
-	log_line(LOG_WARNING, &(struct log_fields) { .id = LOG_ID_WORKER, .kek = w->kek },
-		 "The worker of KEK %s ended (%s %d)", w->kek,
+	log_line(LOG_WARNING, &w->about, "The worker of KEK %s ended (%s %d)", name_of(w),
 		 info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
-	close_worker(w);
-	take_back_calls(w);
-	if (!w->manager->stopping)
-		restart_later(w);
+	ended(w);
 	return 0;
 }
 
@@ -243,69 +303,36 @@ fail:
 	return NULL;
 }
 
-/* In the new process: become nobody in particular, keep two descriptors, and go. */
-static void become_worker(const struct manager *m, const char *kek, int fd, int memory_fd)
+static int order(struct worker *w, int memory_fd)
 {
-	const char *argv[] = { m->options->provider, kek, "--keks-dir", m->options->keks_dir,
-			       NULL };
-	char *const no_environment[] = { NULL };
-	sigset_t none;
-	int high, null;
+	const int yes = 1;
+	int pair[2], r;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	/* Either may be in the other's place */
-	high = fcntl(memory_fd, F_DUPFD, 16);
-	if (high < 0 || dup2(fd, 15) < 0 || dup2(15, ENVELOPE_WORKER_SOCKET_FD) < 0 ||
-	    dup2(high, ENVELOPE_WORKER_MEMORY_FD) < 0)
-		_exit(126);
-	close_range(ENVELOPE_WORKER_MEMORY_FD + 1, ~0U, 0);
-	null = open("/dev/null", O_RDWR);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || close(null))
-		_exit(126);
-	if (setgroups(0, NULL) || setresgid(m->gid, m->gid, m->gid) ||
-	    setresuid(m->uid, m->uid, m->uid))
-		_exit(126);
-	execve(argv[0], (char *const *)argv, no_environment);
-	_exit(127);
-}
-
-static int watch(struct worker *w)
-{
-	int r = sd_event_add_io(w->manager->event, &w->io, w->fd, EPOLLIN, on_reply, w);
-
-	if (r >= 0)
-		r = sd_event_add_child(w->manager->event, &w->child, w->pid, WEXITED, on_death, w);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	w->fd = pair[0];
+	r = setsockopt(w->fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) ? -errno : 0;
+	if (!r)
+		r = zygote_order(w->manager, &w->config, pair[1], memory_fd);
+	close(pair[1]);
+	if (!r)
+		r = sd_event_add_io(w->manager->event, &w->io, w->fd, EPOLLIN, on_reply, w);
 	return r;
 }
 
 static int spawn(struct worker *w)
 {
-	int pair[2], memory_fd, r;
+	int memory_fd, r;
 
 	w->started = manager_now();
 	w->memory = make_memory(&memory_fd);
 	if (!w->memory)
 		return -errno;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
-		r = -errno;
-		close(memory_fd);
-		close_worker(w);
-		return r;
-	}
-	w->pid = fork();
-	if (w->pid == 0)
-		become_worker(w->manager, w->kek, pair[1], memory_fd);
-	r = w->pid < 0 ? -errno : 0;
-	close(pair[1]);
+	r = order(w, memory_fd);
 	close(memory_fd);
-	w->fd = pair[0];
-	if (!r)
-		r = watch(w);
 	if (r < 0) {
-		log_line(LOG_ERR, &(struct log_fields) { .id = LOG_ID_WORKER, .kek = w->kek },
-			 "The worker of KEK %s cannot be started: %s", w->kek, strerror(-r));
+		log_line(LOG_ERR, &w->about, "The worker of KEK %s cannot be started: %s",
+			 name_of(w), strerror(-r));
 		close_worker(w);
 		restart_later(w);
 		return r;
@@ -314,40 +341,73 @@ static int spawn(struct worker *w)
 	return 0;
 }
 
-static struct worker *find(struct manager *m, const char *kek)
+static struct worker *find(const struct manager *m, const char *kek)
 {
 	struct worker *w;
 
 	LIST_FOREACH(w, &m->workers, link)
-	if (!strcmp(w->kek, kek))
+	if (!strcmp(name_of(w), kek))
 		return w;
 	return NULL;
 }
 
-int worker_start(struct manager *m, const char *kek, struct envelope_error *e)
+const struct envelope_kek_config *worker_config(const struct manager *m, const char *kek)
+{
+	const struct worker *w = find(m, kek);
+
+	return w && !w->undeclared ? &w->config : NULL;
+}
+
+static struct worker *add(struct manager *m, struct envelope_error *e)
 {
 	unsigned int n = 0;
 	struct worker *w;
-	int r;
 
-	if (find(m, kek))
-		return 0;
 	LIST_FOREACH(w, &m->workers, link)
 	n++;
-	if (n >= WORKERS_MAX)
-		return envelope_fail(e, ENVELOPE_E_LIMIT, "more than %d KEKs are in use",
-				     WORKERS_MAX);
-	w = calloc(1, sizeof(*w));
-	if (!w)
-		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
+	w = n < WORKERS_MAX ? calloc(1, sizeof(*w)) : NULL;
+	if (!w) {
+		envelope_fail(e, ENVELOPE_E_LIMIT, "more than %d KEKs are in use", WORKERS_MAX);
+		return NULL;
+	}
 	w->manager = m;
+	w->about = (struct log_fields) { .id = LOG_ID_WORKER, .kek = name_of(w) };
 	w->fd = -1;
-	snprintf(w->kek, sizeof(w->kek), "%s", kek);
 	TAILQ_INIT(&w->waiting);
 	LIST_INSERT_HEAD(&m->workers, w, link);
+	return w;
+}
+
+/* It comes back at once, unless it is not to */
+static void end(struct worker *w)
+{
+	w->started = 0; /* long ago: this is no failure */
+	if (w->pid)
+		kill(w->pid, SIGKILL);
+	else if (w->fd >= 0)
+		ended(w);
+}
+
+int worker_declare(struct manager *m, const struct envelope_kek_config *config,
+		   struct envelope_error *e)
+{
+	struct worker *w = find(m, config->name);
+	bool renew = !w || w->doubted || w->undeclared;
+	int r;
+
+	if (!w)
+		w = add(m, e);
+	if (!w || !renew)
+		return w ? 0 : -(int)ENVELOPE_E_LIMIT;
+	w->config = *config;
+	w->doubted = w->undeclared = false;
+	if (w->fd >= 0 || w->restart) {
+		end(w);
+		return 0;
+	}
 	r = spawn(w);
 	if (r < 0)
-		return envelope_fail(e, ENVELOPE_E_FAILED, "no process for KEK %s: %s", kek,
+		return envelope_fail(e, ENVELOPE_E_FAILED, "no process for KEK %s: %s", name_of(w),
 				     strerror(-r));
 	return 0;
 }
@@ -359,29 +419,33 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
 
 	if (call->cell >= 0) {
 		w->cells[call->cell].call = NULL;
-		kill(w->pid, SIGKILL); /* it hangs: the next one may do better */
+		if (w->pid)
+			kill(w->pid, SIGKILL); /* it hangs: the next one may do better */
 	} else {
 		TAILQ_REMOVE(&w->waiting, call, link);
 	}
-	refuse(call, "the provider of KEK %s does not answer", w->kek);
+	refuse(call, "the provider of KEK %s does not answer", name_of(w));
 	return 0;
 }
 
 int worker_call(struct manager *m, const char *kek, struct worker_call *call,
 		struct envelope_error *e)
 {
-	int r = worker_start(m, kek, e);
+	struct worker *w = find(m, kek);
 
-	if (r)
-		return r;
-	call->worker = find(m, kek);
+	if (!w || w->undeclared)
+		return envelope_fail(e, ENVELOPE_E_KEK_UNDECLARED,
+				     "KEK %s: this host does not declare it", kek);
+	if (manager_timer(m, &call->deadline, WORKER_CALL_TIMEOUT_S * SECOND, on_deadline, call) <
+	    0)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
+	call->worker = w;
 	call->cell = -1;
 	call->again = false;
-	r = manager_timer(m, &call->deadline, WORKER_CALL_TIMEOUT_S * SECOND, on_deadline, call);
-	if (r < 0)
-		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
-	TAILQ_INSERT_TAIL(&call->worker->waiting, call, link);
-	transmit_waiting(call->worker);
+	TAILQ_INSERT_TAIL(&w->waiting, call, link);
+	if (w->fd < 0 && !w->restart)
+		spawn(w); /* it had been given up */
+	transmit_waiting(w);
 	return 0;
 }
 
@@ -399,15 +463,25 @@ void worker_cancel(struct worker_call *call)
 	call->worker = NULL;
 }
 
-void worker_restart_all(struct manager *m)
+void worker_doubt_all(struct manager *m)
 {
 	struct worker *w;
 
 	LIST_FOREACH(w, &m->workers, link)
-	{
-		if (w->pid)
-			kill(w->pid, SIGKILL);
-		w->started = 0; /* long ago: this is no failure */
+	w->doubted = true;
+}
+
+void worker_end_doubted(struct manager *m)
+{
+	struct worker *next;
+
+	for (struct worker *w = LIST_FIRST(&m->workers); w; w = next) {
+		next = LIST_NEXT(w, link);
+		w->undeclared |= w->doubted;
+		if (w->undeclared && w->fd < 0)
+			forget(w);
+		else if (w->undeclared)
+			end(w);
 	}
 }
 
@@ -420,4 +494,5 @@ void worker_stop_all(struct manager *m)
 		close_worker(w); /* at the end of its socket the worker ends */
 		free(w);
 	}
+	zygote_stop(m);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Workers: one envelope-provider for each KEK in use, as an unprivileged user.
+ * Workers: one for each KEK that the host declares, forked from envelope-provider, as an
+ * unprivileged user. What is known of a KEK here need not be read again.
  * Calls are queued, answered in any order, and always answered: by the worker, or
  * with an error when it dies, lies or is late.
  */
@@ -12,6 +13,7 @@
 #include <systemd/sd-event.h>
 
 #include "error.h"
+#include "kek-config.h"
 #include "worker-protocol.h"
 
 #define WORKERS_MAX	      64
@@ -32,14 +34,22 @@ struct worker_call {
 	sd_event_source *deadline;
 };
 
-/** worker_start() - start the worker of a KEK unless it runs; LIMIT, FAILED */
-int worker_start(struct manager *m, const char *kek, struct envelope_error *e);
+/**
+ * worker_declare() - what the host says of a KEK: start its worker; LIMIT, FAILED
+ *
+ * What was known of it before stays, unless it is in doubt.
+ */
+int worker_declare(struct manager *m, const struct envelope_kek_config *config,
+		   struct envelope_error *e);
+
+/** worker_config() - what the host said of a KEK; NULL where it was not asked, or declares none */
+const struct envelope_kek_config *worker_config(const struct manager *m, const char *kek);
 
 /**
  * worker_call() - let the KEK's worker do something
  * @call: zeroed but for its public fields; belongs to the worker until @call->done
  *
- * @call->done is not called where this fails.
+ * @call->done is not called where this fails. KEK_UNDECLARED
  */
 int worker_call(struct manager *m, const char *kek, struct worker_call *call,
 		struct envelope_error *e);
@@ -47,8 +57,11 @@ int worker_call(struct manager *m, const char *kek, struct worker_call *call,
 /** worker_cancel() - the caller goes away: forget the call, done is not called */
 void worker_cancel(struct worker_call *call);
 
-/** worker_restart_all() - after a change of configuration */
-void worker_restart_all(struct manager *m);
+/** worker_doubt_all() - all declarations may have changed: those come now that hold */
+void worker_doubt_all(struct manager *m);
+
+/** worker_end_doubted() - and those that did not come, are no more */
+void worker_end_doubted(struct manager *m);
 
 /** worker_stop_all() - end and free all workers */
 void worker_stop_all(struct manager *m);

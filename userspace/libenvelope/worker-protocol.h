@@ -3,6 +3,9 @@
  * What envelope-keyd and a worker (envelope-provider) say to each other over a
  * SOCK_SEQPACKET socketpair: fixed structures, so that there is nothing to parse.
  *
+ * A worker is ordered of the zygote, with its socket and memory; it begins with a message
+ * of the protocol number, whose credentials name the process.
+ *
  * The worker answers each request once, in any order. Shares never travel in a
  * message: request and reply name a cell of a small shared memory, which both
  * sides wipe after use. Each side checks everything it reads: sizes, the
@@ -13,10 +16,12 @@
 
 #include <stdint.h>
 
+#include "kek-config.h"
 #include "provider-state.h"
 #include "token.h"
 
 #define ENVELOPE_WORKER_PROTOCOL  2
+#define ENVELOPE_ZYGOTE_SOCKET_FD 3
 #define ENVELOPE_WORKER_SOCKET_FD 3
 #define ENVELOPE_WORKER_MEMORY_FD 4  /* a memfd of struct envelope_worker_memory, sealed in size */
 #define ENVELOPE_WORKER_CELLS	  16 /* requests under way at once */
@@ -32,6 +37,12 @@ enum envelope_worker_op {
 	ENVELOPE_WORKER_WRAP,	    /* the cell's share, by the current version */
 	ENVELOPE_WORKER_UNWRAP,	    /* request.wrapped into the cell */
 	ENVELOPE_WORKER_OPS,
+};
+
+/* To the zygote; by SCM_RIGHTS come the worker's socket and its memory */
+struct envelope_worker_order {
+	uint32_t protocol;
+	struct envelope_kek_config config;
 };
 
 struct envelope_worker_memory {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The worker of one KEK: envelope-keyd starts it, unprivileged, with a socket as
- * descriptor 3 and a shared memory for shares as descriptor 4. It is no program for
- * people.
+ * The workers of KEKs: envelope-keyd starts this program once, unprivileged, with a socket as
+ * descriptor 3, and orders a worker for each KEK. It is no program for people.
  */
 #include <errno.h>
-#include <getopt.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "worker.h"
@@ -70,54 +70,37 @@ static int stay_in_memory(void)
 	return 0;
 }
 
-static int harden(void)
+/* For the zygote, and again for each worker: a forked process inherits neither */
+static int stay(void)
 {
-	int r = envelope_secret_harden_process();
+	int r = stay_in_memory();
 
-	if (r == 0)
-		r = stay_in_memory();
 	/* Other children of envelope-keyd may hold its end of the socket open */
-	if (r == 0 &&
-	    (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
+	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		r = -errno;
-	if (r == 0)
-		r = worker_sandbox();
 	return r;
 }
 
-/* Read what the host says of the KEK, and find who provides it */
-static int open_kek(const char *directory, const char *name,
-		    const struct envelope_provider **provider, struct envelope_provider_key **key,
-		    struct envelope_error *e)
-{
-	struct envelope_kek_config config;
-	int r = envelope_kek_config_load(directory, name, &config, e);
-
-	if (r < 0)
-		return r;
-	*provider = find_provider(config.provider);
-	if (!*provider)
-		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED, "KEK %s: no provider \"%s\"", name,
-				     config.provider);
-	return (*provider)->open(&config, key, e);
-}
-
-static int serve(const char *name, const char *directory)
+static int worker(const struct envelope_kek_config *config)
 {
 	struct envelope_worker_memory *memory = map_memory();
-	const struct envelope_provider *provider = NULL;
+	const struct envelope_provider *provider = find_provider(config->provider);
 	struct envelope_provider_key *key = NULL;
 	struct envelope_error e = { 0 };
 	int r;
 
 	if (!memory)
-		return complain("descriptors 3 and 4 are for envelope-keyd to set", -EBADF);
-	r = open_kek(directory, name, &provider, &key, &e);
+		return complain("no shared memory", -EBADF);
+	if (!provider)
+		return complain(config->provider, -ENOSYS);
+	r = provider->open(config, &key, &e);
 	if (r < 0) {
 		fprintf(stderr, "envelope-provider: %s\n", e.message);
 		return envelope_error_exit_status(e.code);
 	}
-	r = harden();
+	r = stay();
+	if (r == 0)
+		r = worker_sandbox();
 	if (r < 0)
 		return complain("giving up privileges", r);
 	r = worker_run(ENVELOPE_WORKER_SOCKET_FD, memory, provider, key);
@@ -126,22 +109,28 @@ static int serve(const char *name, const char *directory)
 	return r < 0 ? complain("serving envelope-keyd", r) : 0;
 }
 
+/* What libraries read from files, they read now */
+static int load(void)
+{
+	tzset();
+	return OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) ? 0 : -EIO;
+}
+
+static int harden(void)
+{
+	int r = envelope_secret_harden_process();
+
+	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = -errno;
+	return r;
+}
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "keks-dir", required_argument, NULL, 'k' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char *directory = ENVELOPE_KEKS_DIRECTORY;
-	int option;
+	int r;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (option != 'k')
-			return 2;
-		directory = optarg;
-	}
-	if (optind + 1 != argc) {
-		fprintf(stderr, "usage: envelope-provider [--keks-dir DIR] KEK\n");
+	if (argc != 1) {
+		fprintf(stderr, "usage: envelope-provider\n");
 		return 2;
 	}
 	if (geteuid() == 0) {
@@ -149,6 +138,14 @@ int main(int argc, char **argv)
 				"--user\n");
 		return 2;
 	}
-	close_range(ENVELOPE_WORKER_MEMORY_FD + 1, ~0U, 0);
-	return serve(argv[optind], directory);
+	close_range(ENVELOPE_ZYGOTE_SOCKET_FD + 1, ~0U, 0);
+	r = load();
+	if (r == 0)
+		r = harden();
+	if (r == 0)
+		r = stay();
+	if (r < 0)
+		return complain("getting ready", r);
+	r = zygote_run(ENVELOPE_ZYGOTE_SOCKET_FD, worker);
+	return r < 0 ? complain("descriptor 3 is for envelope-keyd to set", r) : 0;
 }

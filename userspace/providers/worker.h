@@ -29,6 +29,14 @@ void worker_answer(const struct envelope_provider *provider, struct envelope_pro
 int worker_run(int socket, struct envelope_worker_memory *memory,
 	       const struct envelope_provider *provider, struct envelope_provider_key *key);
 
+/**
+ * zygote_run() - fork a worker for each order until the other side hangs up
+ * @worker: what it does, with its descriptors in place; returns its exit status
+ *
+ * Return: 0 at the end, -errno, -EPROTO after an order that is not valid.
+ */
+int zygote_run(int socket, int (*worker)(const struct envelope_kek_config *config));
+
 /** worker_sandbox() - give up every system call that no provider needs; 0 or -errno */
 int worker_sandbox(void);
 

@@ -26,37 +26,110 @@ struct worker {
 };
 
 /* In the new process; the program may lie where only root can go, so it is opened before */
-static void become_worker(const char *kek, int socket, int memory)
+static void become_zygote(int socket)
 {
-	char *const argv[] = { (char *)program, (char *)"--keks-dir", directory, (char *)kek,
-			       NULL };
+	char *const argv[] = { (char *)program, NULL };
 	int file = open(program, O_RDONLY | O_CLOEXEC);
 
-	socket = fcntl(socket, F_DUPFD, 30);
-	memory = fcntl(memory, F_DUPFD, 30);
-	if (file < 0 || dup2(socket, ENVELOPE_WORKER_SOCKET_FD) < 0 ||
-	    dup2(memory, ENVELOPE_WORKER_MEMORY_FD) < 0)
+	if (file >= 0)
+		file = fcntl(file, F_DUPFD_CLOEXEC, 30);
+	if (file < 0 || dup2(socket, ENVELOPE_ZYGOTE_SOCKET_FD) < 0)
 		_exit(126);
-	close_range(5, ~0U, CLOSE_RANGE_CLOEXEC);
+	close_range(4, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
 		_exit(126);
 	fexecve(file, argv, environ);
 	_exit(126);
 }
 
+static void make_pair(int pair[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+}
+
+static pid_t start_zygote(int *socket)
+{
+	int pair[2];
+	pid_t pid;
+
+	make_pair(pair);
+	pid = fork();
+	if (pid == 0)
+		become_zygote(pair[1]);
+	close(pair[1]);
+	*socket = pair[0];
+	return pid;
+}
+
+/* @n: how many of the two descriptors come with it */
+static ssize_t send_order(int zygote, const void *order, size_t size, const int *fds, size_t n)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+	struct iovec iov = { (void *)order, size };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (n) {
+		message.msg_control = control;
+		message.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		*CMSG_FIRSTHDR(&message) =
+			(struct cmsghdr) { .cmsg_level = SOL_SOCKET,
+					   .cmsg_type = SCM_RIGHTS,
+					   .cmsg_len = CMSG_LEN(n * sizeof(int)) };
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), fds, n * sizeof(int));
+	}
+	return sendmsg(zygote, &message, MSG_NOSIGNAL);
+}
+
+/* Whoever begins says so first, and the kernel says who it is */
+static pid_t take_birth(int socket)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct ucred))];
+	uint32_t protocol;
+	struct iovec iov = { &protocol, sizeof(protocol) };
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = control,
+				  .msg_controllen = sizeof(control) };
+	struct ucred sender;
+
+	assert_int_equal(recvmsg(socket, &message, 0), sizeof(protocol));
+	assert_int_equal(protocol, ENVELOPE_WORKER_PROTOCOL);
+	memcpy(&sender, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(sender));
+	return sender.pid;
+}
+
+static struct envelope_worker_order order_of(const char *kek)
+{
+	struct envelope_worker_order order = { .protocol = ENVELOPE_WORKER_PROTOCOL };
+
+	envelope_kek_config_default(&order.config, kek);
+	strcpy(order.config.provider, "service");
+	snprintf(order.config.keystore, sizeof(order.config.keystore), "%s/keystore", directory);
+	return order;
+}
+
 static void start(struct worker *w, const char *kek)
 {
-	int pair[2], memory = memfd_create("cells", MFD_CLOEXEC);
+	struct envelope_worker_order order = order_of(kek);
+	int pair[2], fds[2], zygote, status;
+	const int yes = 1;
+	pid_t pid = start_zygote(&zygote);
 
-	assert_int_equal(ftruncate(memory, sizeof(*w->memory)), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	w->memory = mmap(NULL, sizeof(*w->memory), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-	w->pid = fork();
-	if (w->pid == 0)
-		become_worker(kek, pair[1], memory);
-	close(pair[1]);
-	close(memory);
+	make_pair(pair);
+	fds[0] = pair[1];
+	fds[1] = memfd_create("cells", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(fds[1], sizeof(*w->memory)), 0);
+	w->memory = mmap(NULL, sizeof(*w->memory), PROT_READ | PROT_WRITE, MAP_SHARED, fds[1], 0);
 	w->socket = pair[0];
+	assert_int_equal(setsockopt(w->socket, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)), 0);
+	assert_int_equal(send_order(zygote, &order, sizeof(order), fds, 2), sizeof(order));
+	close(fds[0]);
+	close(fds[1]);
+	w->pid = take_birth(w->socket);
+	/* Its worker is no child of the zygote's, which is done */
+	close(zygote);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 static int stop(struct worker *w)
@@ -253,12 +326,27 @@ static void test_malformed(void **state)
 #undef BAD
 }
 
-static void test_undeclared(void **state)
+/* What no envelope-keyd orders ends the zygote */
+static void order_refused(const struct envelope_worker_order *order, size_t size, size_t n)
 {
-	struct worker w;
+	int zygote, status, fds[] = { 0, 1 };
+	pid_t pid = start_zygote(&zygote);
 
-	start(&w, "nobody");
-	assert_int_equal(stop(&w), envelope_error_exit_status(ENVELOPE_E_KEK_UNDECLARED));
+	assert_int_equal(send_order(zygote, order, size, fds, n), size);
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	close(zygote);
+}
+
+static void test_orders(void **state)
+{
+	struct envelope_worker_order order = order_of("test");
+
+	order_refused(&order, sizeof(order), 0);
+	order_refused(&order, sizeof(order), 1);
+	order_refused(&order, sizeof(order) - 1, 2);
+	order.protocol++;
+	order_refused(&order, sizeof(order), 2);
 }
 
 /*
@@ -348,7 +436,7 @@ static void test_not_root(void **state)
 		skip();
 	pid = fork();
 	if (pid == 0) {
-		execl(program, program, "--keks-dir", directory, "test", NULL);
+		execl(program, program, NULL);
 		_exit(126);
 	}
 	waitpid(pid, &status, 0);
@@ -377,15 +465,10 @@ static void test_sandbox(void **state)
 
 static int set_up(void **state)
 {
-	char path[96], text[192];
-
 	new_directory(directory);
 	if (geteuid() == 0)
 		assert_int_equal(chown(directory, NOBODY, NOBODY), 0);
-	snprintf(path, sizeof(path), "%s/test.conf", directory);
-	snprintf(text, sizeof(text),
-		 "[kek]\nprovider = service\n[service]\nkeystore = %s/keystore\n", directory);
-	return envelope_file_replace(path, text, strlen(text), 0644);
+	return 0;
 }
 
 static int tear_down(void **state)
@@ -399,9 +482,9 @@ static int tear_down(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_life),      TEST(test_disabled),   TEST(test_tampered),
-		TEST(test_malformed), TEST(test_undeclared), TEST(test_together),
-		TEST(test_killed),    TEST(test_not_root),   TEST(test_sandbox),
+		TEST(test_life),      TEST(test_disabled), TEST(test_tampered),
+		TEST(test_malformed), TEST(test_orders),   TEST(test_together),
+		TEST(test_killed),    TEST(test_not_root), TEST(test_sandbox),
 	};
 
 	if (argc != 2)
