@@ -23,6 +23,10 @@ checks() { # checks NAME: what it hangs on
 	envelopectl status "$1" --json | jq -r '.devices[0].checks[0] | .version + " " + .state'
 }
 
+hangs_on() { # hangs_on NAME "VERSION STATE"
+	[ "$(checks "$1")" = "$2" ]
+}
+
 proofs() { # proofs SECONDS: so long, the lease of either is renewed again and again
 	local end=$((SECONDS + $1))
 	while [ $SECONDS -lt $end ]; do
@@ -58,6 +62,7 @@ ok "the journal has it" poll 10 said "KEK default, version 1: disabled"
 reads one >/dev/null 2>&1 &
 reader=$!
 systemctl restart envelope-keyd
+ok "a daemon that comes after knows it" poll 30 hangs_on one "1 disabled"
 refused 17 "it cannot be unlocked" "KEK default: version 1 is disabled" \
 	"if it may be used again: envelopectl kek enable default 1" envelopectl unlock one
 is "it is fenced still" "$(state one)" fenced
@@ -67,7 +72,7 @@ ok "… with the read that was held" wait $reader
 
 # Rewrapped while it is open, it hangs on the old version no more
 ok "rewrap it" envelopectl rewrap /dev/vdb
-ok "… it hangs on version 2" poll 10 test "$(checks one)" = "2 ok"
+ok "… it hangs on version 2" poll 10 hangs_on one "2 ok"
 ok "disable version 1 again" envelopectl kek disable default 1
 ok "both go on" proofs $((3 * CHECK + 2))
 

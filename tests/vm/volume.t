@@ -103,7 +103,7 @@ refused 6 "erase: nor an open one" "$DISK is open as data" "envelopectl close da
 	envelopectl erase $DISK --confirm "$UUID"
 like "status tells all" "$(envelopectl status data)" "*state:*active*disk:*$DISK*KEK default*"
 is "… and so does its JSON" "$(json '.devices[0] | [.name,.state,.device,.managed,.lease] | @csv' envelopectl status data)" \
-	"\"data\",\"active\",\"$DISK\",true,0"
+	"\"data\",\"active\",\"$DISK\",true,3600"
 refused 5 "status: of what is not there" "none: there is no such mapping" "check the name" envelopectl status none
 
 mkswap /dev/mapper/data >/dev/null
