@@ -25,7 +25,7 @@
 
 #include "compat/hrtimer.h"
 #include "compat/workqueue.h"
-#include "dm-envelope.h"
+#include "dm-envelope-trace.h"
 
 /* how often every device is looked at, in jiffies */
 #define ENVELOPE_WATCH	(HZ / 2)
@@ -41,6 +41,7 @@ static void enter(struct envelope_life *life, enum envelope_state state, const c
 	WRITE_ONCE(life->state, state);
 	life->reason = reason;
 	life->since = ktime_get_boottime_seconds();
+	trace_envelope_state(container_of(life, struct envelope, life));
 }
 
 static void is_idle(struct percpu_ref *users)
@@ -255,6 +256,7 @@ static void begin_lease(struct envelope *env, unsigned int seconds)
 	life->lease_end = ktime_add(ktime_get_boottime(), ktime_set(seconds, 0));
 	spin_unlock_irq(&life->lock);
 	hrtimer_start(&life->lease, life->lease_end, HRTIMER_MODE_ABS);
+	trace_envelope_lease(env, seconds);
 }
 
 /**

@@ -15,7 +15,7 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 
-#include "dm-envelope.h"
+#include "dm-envelope-trace.h"
 
 /* the longest read that is decrypted in a soft interrupt, in bytes */
 #define ENVELOPE_SOFTIRQ_MAX	SZ_64K
@@ -34,10 +34,12 @@ struct envelope_later {
 
 static DEFINE_PER_CPU(struct envelope_later, later);
 
-static void count_error(struct envelope *env, blk_status_t status)
+static void ended(struct envelope *env, struct envelope_io *io, struct bio *bio,
+		  blk_status_t status)
 {
 	if (unlikely(status))
 		this_cpu_inc(env->stats->errors);
+	trace_envelope_request_done(io, env, bio, status);
 }
 
 /*
@@ -214,8 +216,15 @@ int envelope_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *status)
 	else if (io->kind == ENVELOPE_IO_WRITE)
 		undress_write(io);
 	if (r == DM_ENDIO_DONE)
-		count_error(ti->private, *status);
+		ended(ti->private, io, bio, *status);
 	return r;
+}
+
+/* The rest comes as another. */
+static void cut(struct envelope_io *io, struct bio *bio, unsigned int size)
+{
+	dm_accept_partial_bio(bio, size >> SECTOR_SHIFT);
+	io->size = size;
 }
 
 static int map_read(struct envelope *env, struct bio *bio)
@@ -245,7 +254,7 @@ static int map_write(struct envelope *env, struct bio *bio)
 		return DM_MAPIO_SUBMITTED;
 	}
 	if (unlikely(size < bio->bi_iter.bi_size))
-		dm_accept_partial_bio(bio, size >> SECTOR_SHIFT);
+		cut(io, bio, size);
 	envelope_convert_init(io, env, bio);
 	io->kind = ENVELOPE_IO_WRITE;
 	io->dst = io->segments.vecs;
@@ -301,7 +310,7 @@ static int map_keyless(struct envelope *env, struct bio *bio)
 	io->kind = ENVELOPE_IO_PLAIN;
 	if (bio_op(bio) == REQ_OP_WRITE && bio->bi_iter.bi_size > most &&
 	    envelope_hold_wants(env, bio))
-		dm_accept_partial_bio(bio, most >> SECTOR_SHIFT);
+		cut(io, bio, most);
 	if (envelope_hold_io(io))
 		return DM_MAPIO_SUBMITTED;
 	bio->bi_status = keyless_status(env, bio);
@@ -314,6 +323,26 @@ static bool is_keyless(const struct envelope *env)
 	return !rcu_access_pointer(env->life.current_generation);
 }
 
+static int map(struct envelope *env, struct bio *bio)
+{
+	if (!bio_sectors(bio))
+		return map_plain(env, bio);
+	if (unlikely(is_keyless(env)))
+		return map_keyless(env, bio);
+	if (bio_op(bio) == REQ_OP_DISCARD)
+		return map_plain(env, bio);
+	if (unlikely(!is_aligned(env, bio)))
+		return DM_MAPIO_KILL;
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		return map_read(env, bio);
+	case REQ_OP_WRITE:
+		return map_write(env, bio);
+	default:
+		return DM_MAPIO_KILL;
+	}
+}
+
 /**
  * envelope_map() - device-mapper's map
  * @ti:  the target
@@ -324,34 +353,25 @@ static bool is_keyless(const struct envelope *env)
  */
 int envelope_map(struct dm_target *ti, struct bio *bio)
 {
+	struct envelope_io *io = dm_per_bio_data(bio, ti->per_io_data_size);
 	struct envelope *env = ti->private;
+	int r;
 
-	if (!bio_sectors(bio))
-		return map_plain(env, bio);
-	if (unlikely(is_keyless(env)))
-		return map_keyless(env, bio);
-	if (bio_op(bio) == REQ_OP_DISCARD)
-		return map_plain(env, bio);
-	if (unlikely(!is_aligned(env, bio))) {
-		count_error(env, BLK_STS_IOERR);
-		return DM_MAPIO_KILL;
-	}
-	switch (bio_op(bio)) {
-	case REQ_OP_READ:
-		return map_read(env, bio);
-	case REQ_OP_WRITE:
-		return map_write(env, bio);
-	default:
-		count_error(env, BLK_STS_IOERR);
-		return DM_MAPIO_KILL;
-	}
+	io->size = bio->bi_iter.bi_size;
+	io->sector = bio->bi_iter.bi_sector;
+	trace_envelope_request(io, env, bio);
+	r = map(env, bio);
+	/* for which device-mapper calls no end_io */
+	if (unlikely(r == DM_MAPIO_KILL))
+		ended(env, io, bio, BLK_STS_IOERR);
+	return r;
 }
 
 static void map_again(struct envelope_io *io)
 {
 	struct bio *bio = io->bio;
 
-	switch (envelope_map(io->env->ti, bio)) {
+	switch (map(io->env, bio)) {
 	case DM_MAPIO_REMAPPED:
 		dm_submit_bio_remap(bio, NULL);
 		break;

@@ -12,7 +12,7 @@
 #include <keys/encrypted-type.h>
 #include <keys/user-type.h>
 
-#include "dm-envelope.h"
+#include "dm-envelope-trace.h"
 
 /**
  * envelope_key_check() - the check value of a key
@@ -162,6 +162,7 @@ int envelope_key_set(struct envelope *env, const struct envelope_keyspec *spec, 
 	else
 		envelope_life_begin(env, key);
 out:
+	trace_envelope_key_set(env, r);
 	memzero_explicit(bytes, sizeof(bytes));
 	memalloc_noio_restore(noio);
 	return r;

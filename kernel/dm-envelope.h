@@ -14,6 +14,7 @@
  *   -spread.c  which CPU is given work
  *   -io.c      bios: what is converted when, and in which context
  *   -bounce.c  memory for the ciphertext of writes
+ *   -trace     tracepoints
  */
 #ifndef DM_ENVELOPE_H
 #define DM_ENVELOPE_H
@@ -284,6 +285,8 @@ enum envelope_io_kind {
  * @env:      the target
  * @bio:      device-mapper's bio
  * @kind:     what it is
+ * @size:     bytes, 0 of a flush
+ * @sector:   its first one, of the mapped device
  * @generation: whose key it has, while it is converted
  * @src:      the segments to convert: @bio's own
  * @dst:      the segments they go to; the same for a read
@@ -297,6 +300,8 @@ struct envelope_io {
 	struct envelope *env;
 	struct bio *bio;
 	enum envelope_io_kind kind;
+	unsigned int size;
+	sector_t sector;
 	struct envelope_generation *generation;
 	struct bio_vec *src;
 	struct bio_vec *dst;
@@ -490,5 +495,9 @@ void envelope_io_converted(struct envelope_io *io, int error);
 void envelope_io_retry(struct envelope_io *io);
 void envelope_io_module_init(void);
 void envelope_io_module_exit(void);
+
+/* -trace.c */
+
+dev_t envelope_trace_dev(const struct envelope *env);
 
 #endif
