@@ -448,6 +448,25 @@ void envelope_life_exit(struct envelope *env)
 	exit_generation(&life->generations[1]);
 }
 
+/**
+ * envelope_life_find_key() - find a device that has a key, or copies of one that are not wiped yet
+ *
+ * Those of tables that were only loaded count as well. Context: may sleep.
+ * Return: its number; 0 where there is none.
+ */
+dev_t envelope_life_find_key(void)
+{
+	struct envelope *env;
+	dev_t dev = 0;
+
+	mutex_lock(&instances_lock);
+	list_for_each_entry(env, &instances, life.instance)
+		if (READ_ONCE(env->life.state) != ENVELOPE_FENCED)
+			dev = envelope_trace_dev(env);
+	mutex_unlock(&instances_lock);
+	return dev;
+}
+
 /* A key that dies is noticed, also where no bio asks for it */
 static void watch(struct work_struct *work)
 {

@@ -131,18 +131,8 @@ static int check_and_set(struct envelope *env, struct envelope_xts *xts, const u
 	return r;
 }
 
-/**
- * envelope_key_set() - find a key, check it, and have bios use it
- * @env:   @env->lock is held
- * @spec:  which key; the caller makes it the table's on success
- * @error: set to what is wrong
- *
- * A key that cannot be had or is the wrong one leaves everything as it was.
- *
- * Context: may sleep; allocates without I/O, because the device may be fenced.
- * Return: 0 or -errno.
- */
-int envelope_key_set(struct envelope *env, const struct envelope_keyspec *spec, char **error)
+/* Allocates without I/O, because the device may be fenced */
+static int find_and_set(struct envelope *env, const struct envelope_keyspec *spec, char **error)
 {
 	struct envelope_generation *next = envelope_life_next(env);
 	unsigned int noio = memalloc_noio_save();
@@ -162,8 +152,31 @@ int envelope_key_set(struct envelope *env, const struct envelope_keyspec *spec, 
 	else
 		envelope_life_begin(env, key);
 out:
-	trace_envelope_key_set(env, r);
 	memzero_explicit(bytes, sizeof(bytes));
 	memalloc_noio_restore(noio);
+	return r;
+}
+
+/**
+ * envelope_key_set() - find a key, check it, and have bios use it
+ * @env:   @env->lock is held
+ * @spec:  which key; the caller makes it the table's on success
+ * @error: set to what is wrong
+ *
+ * A key that cannot be had or is the wrong one leaves everything as it was.
+ *
+ * Context: may sleep. Return: 0 or -errno.
+ */
+int envelope_key_set(struct envelope *env, const struct envelope_keyspec *spec, char **error)
+{
+	int r = -EBUSY;
+
+	if (envelope_hibernate_hold_off()) {
+		r = find_and_set(env, spec, error);
+		envelope_hibernate_allow();
+	} else {
+		*error = "The machine hibernates";
+	}
+	trace_envelope_key_set(env, r);
 	return r;
 }

@@ -451,9 +451,14 @@ static int __init envelope_init(void)
 		goto no_fences;
 	envelope_spread_module_init();
 	envelope_io_module_init();
+	r = envelope_hibernate_module_init();
+	if (r)
+		goto no_notifier;
 	r = dm_register_target(&envelope_target);
 	if (!r)
 		return 0;
+	envelope_hibernate_module_exit();
+no_notifier:
 	envelope_fence_module_exit();
 no_fences:
 	envelope_bounce_module_exit();
@@ -463,6 +468,7 @@ no_fences:
 static void __exit envelope_exit(void)
 {
 	dm_unregister_target(&envelope_target);
+	envelope_hibernate_module_exit();
 	envelope_io_module_exit();
 	envelope_fence_module_exit();
 	envelope_bounce_module_exit();

@@ -9,6 +9,7 @@
  *   -key.c     from a key string to a keyed cipher
  *   -fence.c   who may use that for how long, and how it comes to its end
  *   -hold.c    bios that wait for another key
+ *   -hibernate.c  no key in the image of a hibernation
  *   -xts*.c    the cipher back ends: one sector at a time
  *   -convert.c the sectors of a bio, by one CPU or several
  *   -spread.c  which CPU is given work
@@ -401,6 +402,7 @@ int envelope_lease_renew(struct envelope *env, unsigned int seconds);
 unsigned int envelope_lease_left(struct envelope *env);
 void envelope_fence(struct envelope *env, const char *reason);
 struct envelope_generation *envelope_generation_get(struct envelope *env);
+dev_t envelope_life_find_key(void);
 int envelope_fence_module_init(void);
 void envelope_fence_module_exit(void);
 
@@ -412,6 +414,13 @@ static inline void envelope_generation_put(struct envelope_generation *generatio
 {
 	percpu_ref_put(&generation->users);
 }
+
+/* -hibernate.c */
+
+bool envelope_hibernate_hold_off(void);
+void envelope_hibernate_allow(void);
+int envelope_hibernate_module_init(void);
+void envelope_hibernate_module_exit(void);
 
 /* -hold.c */
 
