@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * usage: blocks DEVICE FIRST COUNT STOP SEED [may-fail] [discard]
+ * usage: blocks DEVICE FIRST COUNT STOP SEED [may-fail] [fenced] [discard]
  *
  * Read and write COUNT sectors of 512 bytes of DEVICE from FIRST on, which nobody else writes to,
  * past the page cache, until there is a file STOP: one at a time and many at once, short and long,
@@ -10,6 +10,9 @@
  * may-fail: allocations that are made for it fail where faults are injected. So whatever is asked
  * may fail, but not do something else: a block holds what was last written to it, or what a write
  * that failed since would have; or some of both, where the disk below was asked for it in two.
+ *
+ * fenced: DEVICE loses its key now and then, and what is asked fails. A block then holds the one or
+ * the other, as a whole.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +57,7 @@ struct request {
 
 static const char *path;
 static size_t first, count; /* in blocks */
-static bool may_fail, may_discard;
+static bool may_fail, may_tear, may_discard;
 static size_t size; /* of a block */
 static int device = -1;
 static aio_context_t context;
@@ -178,7 +181,8 @@ static void compare(const uint8_t *memory, size_t block)
 
 	if (model->perhaps && holds(memory, block, model->perhaps)) {
 		model->held = model->perhaps;
-	} else if (is_torn(memory, model, block) && !holds(memory, block, model->held)) {
+	} else if (may_tear && is_torn(memory, model, block) &&
+		   !holds(memory, block, model->held)) {
 		model->held = 0;
 	} else if (!holds(memory, block, model->held)) {
 		tell(memory);
@@ -456,17 +460,18 @@ int main(int argc, char **argv)
 	int i;
 
 	if (argc < 6) {
-		fprintf(stderr,
-			"usage: blocks DEVICE FIRST COUNT STOP SEED [may-fail] [discard]\n");
+		fprintf(stderr, "usage: blocks DEVICE FIRST COUNT STOP SEED [may-fail] [fenced] "
+				"[discard]\n");
 		return 2;
 	}
 	for (i = 6; i < argc; i++) {
-		may_fail |= !strcmp(argv[i], "may-fail");
+		may_tear |= !strcmp(argv[i], "may-fail");
+		may_fail |= may_tear || !strcmp(argv[i], "fenced");
 		may_discard |= !strcmp(argv[i], "discard");
 	}
 	set_up(argv);
 	all_of_it(true);
-	if (may_fail)
+	if (may_tear)
 		mark();
 	while (access(argv[4], F_OK))
 		one_step();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * usage: juggle NAME MAJOR:MINOR DISK FIRST SECTOR_SIZE SECONDS [ACTION…]
+ * usage: juggle NAME MAJOR:MINOR DISK FIRST SECTOR_SIZE SECONDS|COUNTx [ACTION…]
  *
  * Make the device NAME, of SECTORS from FIRST on of DISK; then do with it, while others read and
- * write, one ACTION after another: for SECONDS, and each once at least. Before each but meddle the
- * device must have been asked for some more reads and writes, or else it hangs.
+ * write, one ACTION after another: for SECONDS, and each once at least; or COUNT in all. Before
+ * each but meddle the device must have been asked for some more reads and writes, or else it hangs.
  *
  * What its tables have counted is added to COUNTS, which has their statuses.
  */
@@ -55,7 +55,9 @@ static bool run(struct dm_task *task)
 	return good;
 }
 
-/* Nobody is left waiting for a device that stays suspended. */
+static bool send_message(const char *text);
+
+/* Nobody is left waiting for a device that stays suspended, or without a key. */
 __attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *format, ...)
 {
 	va_list arguments;
@@ -66,6 +68,7 @@ __attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *for
 	va_end(arguments);
 	printf("\n");
 	run(task_of(DM_DEVICE_RESUME));
+	send_message("on_key_loss error");
 	exit(EXIT_FAILURE);
 }
 
@@ -256,12 +259,12 @@ static void wipe_key(void)
 	resume();
 }
 
-static bool holds_some(void)
+static unsigned long long counted(const char *what)
 {
 	char status[512];
 
 	ask(DM_DEVICE_STATUS, status, sizeof(status));
-	return count_of(status, " held:");
+	return count_of(status, what);
 }
 
 /* While it is at work: what meets no key waits for one. */
@@ -272,8 +275,25 @@ static void take_key_away(void)
 	must(send_message("on_key_loss queue"), "on_key_loss");
 	set_own_key();
 	must(send_message("key wipe"), "key wipe");
-	while (!holds_some()) {
+	while (!counted(" held:")) {
 		must(now() < limit, "nothing is held");
+		usleep(1000);
+	}
+	must(send_message(KEY "right"), "key set after key wipe");
+}
+
+/* The same, but what meets no key fails. */
+static void lose_key(void)
+{
+	long long limit = now() + PATIENCE_S;
+	unsigned long long before;
+
+	must(send_message("on_key_loss error"), "on_key_loss");
+	set_own_key();
+	must(send_message("key wipe"), "key wipe");
+	before = counted(" errors:");
+	while (counted(" errors:") == before) {
+		must(now() < limit, "nothing fails");
 		usleep(1000);
 	}
 	must(send_message(KEY "right"), "key set after key wipe");
@@ -353,6 +373,7 @@ static const struct {
 	{ "change-key", change_key },
 	{ "wipe-key", wipe_key },
 	{ "take-key-away", take_key_away },
+	{ "lose-key", lose_key },
 	{ "meddle", meddle },
 	{ "remove", remove_and_create },
 	{ "failing-load", failing_load },
@@ -374,23 +395,28 @@ static void act(const char *action)
 
 int main(int argc, char **argv)
 {
-	unsigned long long done = 0;
+	unsigned long long done = 0, least;
 	long long end;
+	char *unit;
 
 	if (argc < 7 || sscanf(argv[2], "%d:%d", &major_number, &minor_number) != 2) {
-		fprintf(stderr, "usage: juggle NAME MAJOR:MINOR DISK FIRST SECTOR_SIZE SECONDS "
-				"[ACTION…]\n");
+		fprintf(stderr,
+			"usage: juggle NAME MAJOR:MINOR DISK FIRST SECTOR_SIZE SECONDS|COUNTx "
+			"[ACTION…]\n");
 		return 2;
 	}
 	name = argv[1];
 	disk = argv[3];
 	first = argv[4];
 	sector_size = argv[5];
-	end = now() + strtoll(argv[6], NULL, 10);
+	least = strtoull(argv[6], &unit, 10);
+	end = *unit == 'x' ? 0 : now() + (long long)least;
+	if (*unit != 'x')
+		least = (unsigned int)argc - 7;
 	dm_udev_set_sync_support(0);
 	if (!exists())
 		create();
-	for (; argc > 7 && (now() < end || done < (unsigned int)argc - 7); done++) {
+	for (; argc > 7 && (now() < end || done < least); done++) {
 		const char *action = argv[7 + done % (unsigned int)(argc - 7)];
 
 		if (strcmp(action, "meddle"))
