@@ -119,19 +119,22 @@ static void scrub_registers(struct envelope_xts *xts)
 	mutex_unlock(&scrubs_lock);
 }
 
-/* Who has the device hears of it; of one that was only loaded nobody */
-static void announce(struct envelope *env)
+/*
+ * Who has the device hears of it; of one that was only loaded nobody. With @env->lock: what is
+ * fenced stays so, but what was active by then may have come to its end.
+ */
+static void announce(struct envelope *env, bool fenced)
 {
-	bool fenced = env->life.state == ENVELOPE_FENCED;
+	const char *why = fenced ? env->life.reason : "none";
 	char state[32], reason[48];
 	char *what[3] = { state, reason, NULL };
 
 	if (!READ_ONCE(env->live))
 		return;
 	if (fenced)
-		DMWARN("%s: fenced: %s", dm_table_device_name(env->ti->table), env->life.reason);
+		DMWARN("%s: fenced: %s", dm_table_device_name(env->ti->table), why);
 	snprintf(state, sizeof(state), "ENVELOPE_STATE=%s", fenced ? "fenced" : "active");
-	snprintf(reason, sizeof(reason), "ENVELOPE_REASON=%s", env->life.reason);
+	snprintf(reason, sizeof(reason), "ENVELOPE_REASON=%s", why);
 	kobject_uevent_env(&disk_to_dev(dm_disk(dm_table_get_md(env->ti->table)))->kobj,
 			   KOBJ_CHANGE, what);
 	dm_table_event(env->ti->table);
@@ -165,7 +168,7 @@ static void finish_fencing(struct envelope *env)
 	spin_lock_irq(&life->lock);
 	enter(life, ENVELOPE_FENCED, life->reason);
 	spin_unlock_irq(&life->lock);
-	announce(env);
+	announce(env, true);
 	envelope_hold_fenced(env);
 	memalloc_noio_restore(noio);
 }
@@ -343,7 +346,7 @@ void envelope_life_begin(struct envelope *env, struct key *key)
 		key_put(last->key);
 		last->key = NULL;
 	} else {
-		announce(env);
+		announce(env, false);
 	}
 	envelope_hold_unfenced(env);
 }
