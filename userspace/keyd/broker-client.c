@@ -103,7 +103,7 @@ int broker_unwrap(struct op *op, const struct envelope_share *share, uint8_t *se
 	memcpy(request.wrapped, share->wrapped, share->wrapped_size);
 	r = broker_kek(op, BROKER_KEK_USE, share->kek, &request, &reply, e);
 	if (!r)
-		memcpy(secret, op->secrets->share, ENVELOPE_SHARE_BYTES);
+		envelope_secret_copy(secret, op->secrets->share, ENVELOPE_SHARE_BYTES);
 	envelope_secret_wipe(op->secrets->share, ENVELOPE_SHARE_BYTES);
 	return r;
 }
@@ -131,7 +131,7 @@ int broker_wrap(struct op *op, const uint8_t *secret, struct envelope_share *sha
 
 	if (!back)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
-	memcpy(op->secrets->share, secret, ENVELOPE_SHARE_BYTES);
+	envelope_secret_copy(op->secrets->share, secret, ENVELOPE_SHARE_BYTES);
 	r = broker_kek(op, BROKER_KEK_USE, share->kek, &request, &reply, e);
 	envelope_secret_wipe(op->secrets->share, ENVELOPE_SHARE_BYTES);
 	if (!r)
@@ -154,7 +154,7 @@ int broker_table(struct op *op, enum broker_op kind, const struct table *table,
 	if (opened)
 		request.opened = *opened;
 	if (dek)
-		memcpy(op->secrets->dek, dek, table->key_size);
+		envelope_secret_copy(op->secrets->dek, dek, table->key_size);
 	r = ask(op, &request, e);
 	envelope_secret_wipe(op->secrets->dek, sizeof(op->secrets->dek));
 	return r;

@@ -65,10 +65,16 @@ struct broker_reply {
 	struct envelope_worker_reply worker;
 };
 
-/** struct broker_secrets - shared by a session and the main process; each wipes what it has read */
+#define BROKER_PAGE 4096
+
+/**
+ * struct broker_secrets - shared by a session and the main process; each wipes what it has read
+ * @pool: what else the session has, which the main process wipes where it cannot
+ */
 struct broker_secrets {
 	uint8_t share[ENVELOPE_SHARE_BYTES];
 	uint8_t dek[ENVELOPE_DEK_MAX];
+	_Alignas(BROKER_PAGE) uint8_t pool[16 * BROKER_PAGE];
 };
 
 #define BROKER_BIT(op) (1U << (op))

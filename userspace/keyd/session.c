@@ -96,6 +96,7 @@ static void run_session(struct op *op, const struct method *method)
 	int r;
 
 	become_session(method, op->client, op->broker);
+	envelope_secret_pool(op->secrets->pool, sizeof(op->secrets->pool));
 	r = method->run(op, &result, &e);
 	envelope_secret_wipe(op->secrets, sizeof(*op->secrets));
 	if (r && e.code == ENVELOPE_OK)
@@ -179,6 +180,8 @@ void session_abort(struct session *s, const char *why)
 	s->io = sd_event_source_disable_unref(s->io);
 	s->deadline = sd_event_source_disable_unref(s->deadline);
 	kill(s->pid, SIGKILL);
+	/* It may wait for a disk, and die no sooner than that answers */
+	envelope_secret_wipe(s->secrets, sizeof(*s->secrets));
 	s->client = NULL;
 	if (!client)
 		return;

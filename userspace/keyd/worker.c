@@ -85,7 +85,7 @@ static bool transmit(struct worker *w, struct worker_call *call, int cell)
 	request->id = w->last_id + 1;
 	request->cell = cell;
 	if (request->op == ENVELOPE_WORKER_WRAP)
-		memcpy(w->memory->cells[cell], call->share, ENVELOPE_SHARE_BYTES);
+		envelope_secret_copy(w->memory->cells[cell], call->share, ENVELOPE_SHARE_BYTES);
 	if (send(w->fd, request, sizeof(*request), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 		/* Full, or the worker is dead: it is sent when it answers, or to the next one */
 		envelope_secret_wipe(w->memory->cells[cell], ENVELOPE_SHARE_BYTES);
@@ -121,7 +121,7 @@ static void take_reply(struct worker *w, const struct envelope_worker_reply *rep
 		return;
 	call = w->cells[cell].call;
 	if (call && call->request.op == ENVELOPE_WORKER_UNWRAP && reply->code == ENVELOPE_OK)
-		memcpy(call->share, w->memory->cells[cell], ENVELOPE_SHARE_BYTES);
+		envelope_secret_copy(call->share, w->memory->cells[cell], ENVELOPE_SHARE_BYTES);
 	envelope_secret_wipe(w->memory->cells[cell], ENVELOPE_SHARE_BYTES);
 	w->cells[cell].id = 0;
 	w->cells[cell].call = NULL;

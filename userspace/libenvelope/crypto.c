@@ -23,12 +23,15 @@ static void free_cipher(EVP_CIPHER_CTX **ctx)
 
 int envelope_random(void *buffer, size_t size)
 {
+	_cleanup_tracks_ char tracks;
+
 	return RAND_priv_bytes(buffer, (int)size) == 1 ? 0 : -EIO;
 }
 
 int envelope_hkdf(const uint8_t *input, size_t input_size, const uint8_t *salt, size_t salt_size,
 		  const void *info, size_t info_size, uint8_t *out, size_t out_size)
 {
+	_cleanup_tracks_ char tracks;
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 	EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
 	OSSL_PARAM params[] = {
@@ -52,6 +55,7 @@ int envelope_hkdf(const uint8_t *input, size_t input_size, const uint8_t *salt, 
 int envelope_hmac(const uint8_t *key, size_t key_size, const void *data, size_t data_size,
 		  uint8_t out[static ENVELOPE_HASH_BYTES])
 {
+	_cleanup_tracks_ char tracks;
 	size_t size;
 
 	return EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key, key_size, data, data_size, out,
@@ -62,12 +66,15 @@ int envelope_hmac(const uint8_t *key, size_t key_size, const void *data, size_t 
 
 int envelope_sha256(const void *data, size_t size, uint8_t out[static ENVELOPE_HASH_BYTES])
 {
+	_cleanup_tracks_ char tracks;
+
 	return EVP_Q_digest(NULL, "SHA256", NULL, data, size, out, NULL) == 1 ? 0 : -EIO;
 }
 
 int envelope_gcm_seal(const uint8_t key[static 32], const uint8_t nonce[static 12], const void *aad,
 		      size_t aad_size, const uint8_t *in, size_t size, uint8_t *out)
 {
+	_cleanup_tracks_ char tracks;
 	_cleanup_cipher_ EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int n;
 
@@ -83,6 +90,7 @@ int envelope_gcm_seal(const uint8_t key[static 32], const uint8_t nonce[static 1
 int envelope_gcm_open(const uint8_t key[static 32], const uint8_t nonce[static 12], const void *aad,
 		      size_t aad_size, const uint8_t *in, size_t size, uint8_t *out)
 {
+	_cleanup_tracks_ char tracks;
 	_cleanup_cipher_ EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	size_t plain;
 	int n;
@@ -119,6 +127,7 @@ static EVP_CIPHER_CTX *kwp(const uint8_t *kek, int encrypt)
 int envelope_kwp_wrap(const uint8_t kek[static 32], const uint8_t *in, size_t size, uint8_t *out,
 		      size_t *out_size)
 {
+	_cleanup_tracks_ char tracks;
 	_cleanup_cipher_ EVP_CIPHER_CTX *ctx = kwp(kek, 1);
 	int n;
 
@@ -131,6 +140,7 @@ int envelope_kwp_wrap(const uint8_t kek[static 32], const uint8_t *in, size_t si
 int envelope_kwp_unwrap(const uint8_t kek[static 32], const uint8_t *in, size_t size, uint8_t *out,
 			size_t *out_size)
 {
+	_cleanup_tracks_ char tracks;
 	_cleanup_cipher_ EVP_CIPHER_CTX *ctx = kwp(kek, 0);
 	int n;
 

@@ -30,7 +30,7 @@ static int make_room(struct envelope_bytes *b, size_t more)
 		return b->failed;
 	}
 	if (b->size)
-		memcpy(data, b->data, b->size);
+		envelope_secret_copy(data, b->data, b->size);
 	if (b->data)
 		envelope_secret_wipe(b->data, b->size);
 	free(b->data);
@@ -48,7 +48,7 @@ void envelope_bytes_lp(struct envelope_bytes *b, const void *data, size_t size)
 	b->data[b->size++] = (uint8_t)(size >> 8);
 	b->data[b->size++] = (uint8_t)size;
 	if (size)
-		memcpy(b->data + b->size, data, size);
+		envelope_secret_copy(b->data + b->size, data, size);
 	b->size += size;
 }
 

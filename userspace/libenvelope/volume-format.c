@@ -37,6 +37,7 @@ static int write_header(struct envelope_volume *volume, const struct envelope_fo
 		.label = format->label,
 		.subsystem = ENVELOPE_SUBSYSTEM,
 	};
+	_cleanup_tracks_ char tracks;
 	int r = set_layout(volume);
 
 	if (r == 0)

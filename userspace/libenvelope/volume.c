@@ -274,6 +274,7 @@ int envelope_volume_slots(struct envelope_volume *volume, struct envelope_slot *
 int envelope_volume_verify(struct envelope_volume *volume, const uint8_t *dek,
 			   struct envelope_error *e)
 {
+	_cleanup_tracks_ char tracks;
 	int r = crypt_volume_key_verify(volume->cd, (const char *)dek, volume->geometry.key_size);
 
 	if (r == -EPERM)

@@ -69,7 +69,7 @@ static int wrap(const struct envelope_provider *provider, struct envelope_provid
 
 	if (!share)
 		return envelope_fail(e, ENVELOPE_E_LIMIT, "no locked memory in the worker");
-	memcpy(share, cell, ENVELOPE_SHARE_BYTES);
+	envelope_secret_copy(share, cell, ENVELOPE_SHARE_BYTES);
 	envelope_secret_wipe(cell, ENVELOPE_SHARE_BYTES);
 	r = provider->wrap(key, share, &wrapped, e);
 	if (r < 0)
@@ -98,7 +98,7 @@ static int unwrap(const struct envelope_provider *provider, struct envelope_prov
 	r = provider->unwrap(key, &wrapped, share, &state, e);
 	reply->state = state;
 	if (r == 0)
-		memcpy(cell, share, ENVELOPE_SHARE_BYTES);
+		envelope_secret_copy(cell, share, ENVELOPE_SHARE_BYTES);
 	return r;
 }
 

@@ -102,6 +102,58 @@ static void test_wipe_equal(void **state)
 		assert_int_equal(a[i], 0);
 }
 
+static void test_pool(void **state)
+{
+	size_t size = 2 * sysconf(_SC_PAGESIZE);
+	uint8_t *pool = envelope_secret_alloc_shared(size), *first, *second, *third;
+
+	envelope_secret_pool(pool, size);
+	first = envelope_secret_alloc(32);
+	second = envelope_secret_alloc(64);
+	third = envelope_secret_alloc(64);
+	assert_ptr_equal(first, pool);
+	assert_ptr_equal(second, pool + size / 2);
+	assert_true(third + 64 <= pool || third >= pool + size);
+	memset(first, 0x55, 32);
+	envelope_secret_free(first);
+	assert_int_equal(*pool, 0);
+	assert_ptr_equal(envelope_secret_alloc(32), pool);
+	envelope_secret_free(third);
+	envelope_secret_free(second);
+	envelope_secret_pool(NULL, 0);
+	envelope_secret_free(pool);
+}
+
+#define DEEP (32 << 10)
+
+/* Return: where on the stack it left them */
+static __attribute__((noinline)) const uint8_t *leave_tracks(void)
+{
+	uint8_t stack[DEEP], *tracks = stack;
+
+	memset(stack, 0xa5, sizeof(stack));
+	asm volatile("" : "+r"(tracks) : : "memory"); /* which the compiler would not allow */
+	return tracks;
+}
+
+static size_t tracks_left(const uint8_t *tracks)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < DEEP; i++)
+		n += ((const volatile uint8_t *)tracks)[i] == 0xa5;
+	return n;
+}
+
+static void test_tracks(void **state)
+{
+	const uint8_t *tracks = leave_tracks();
+
+	assert_in_range(tracks_left(tracks), DEEP / 2, DEEP);
+	envelope_secret_clear_tracks();
+	assert_in_range(tracks_left(tracks), 0, 64);
+}
+
 static void test_harden(void **state)
 {
 	struct rlimit core;
@@ -117,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_locked),	   cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_wipe_equal), cmocka_unit_test(test_no_lock_no_memory),
+		cmocka_unit_test(test_pool),	   cmocka_unit_test(test_tracks),
 		cmocka_unit_test(test_harden),
 	};
 

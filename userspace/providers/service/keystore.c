@@ -400,7 +400,7 @@ int keystore_unwrap_version(const struct keystore *store, const struct keystore_
 				&size) < 0 ||
 	    size != KEYSTORE_KEK_BYTES)
 		return damaged(store, kek->name, "a version does not unwrap under the root key", e);
-	memcpy(out, plain, KEYSTORE_KEK_BYTES);
+	envelope_secret_copy(out, plain, KEYSTORE_KEK_BYTES);
 	return 0;
 }
 

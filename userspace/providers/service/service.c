@@ -303,7 +303,7 @@ static int unwrap_share(struct envelope_provider_key *key, const struct keystore
 			"with: restore %.200s from its backup",
 			key->config.keystore);
 	}
-	memcpy(share, plain, ENVELOPE_SHARE_BYTES);
+	envelope_secret_copy(share, plain, ENVELOPE_SHARE_BYTES);
 	return 0;
 }
 
