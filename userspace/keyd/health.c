@@ -111,14 +111,33 @@ static void on_answer(struct worker_call *call, const struct envelope_worker_rep
 		take(h, reply->state, reply->message);
 }
 
+/* What is unwrapped next: never of a device that is locked, whose secrets are to stay away */
+static bool take_sample(struct health *h)
+{
+	const struct device *device;
+
+	LIST_FOREACH(device, &h->manager->devices, link)
+	for (unsigned int i = 0; i < device->n_shares; i++) {
+		if (device->shares[i] != h || lease_is_locked(device))
+			continue;
+		h->sample = device->token;
+		h->share = i;
+		return true;
+	}
+	return false;
+}
+
 static void check(struct health *h)
 {
-	const struct envelope_share *share = share_of(h);
 	struct envelope_worker_request *request = &h->call.request;
+	const struct envelope_share *share;
 	struct envelope_error e = {};
 
 	if (h->call.worker)
 		return; /* under way */
+	if (!take_sample(h))
+		return check_later(h);
+	share = share_of(h);
 	h->asked = manager_now();
 	memset(&h->call, 0, sizeof(h->call));
 	request->op = ENVELOPE_WORKER_UNWRAP;

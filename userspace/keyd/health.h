@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How the versions of KEKs stand that devices depend on. Each is proved again and again by
- * an unwrap of a share that it wrapped, once for all devices, and never from memory.
+ * an unwrap of a share that it wrapped, once for all devices, and never from memory; but not
+ * for devices that are locked, whose shares stay wrapped.
  */
 #ifndef KEYD_HEALTH_H
 #define KEYD_HEALTH_H

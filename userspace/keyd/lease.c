@@ -418,6 +418,7 @@ void lease_opened(struct device *device, const struct broker_opened *opened, uin
 	for (unsigned int i = 0; i < device->n_shares; i++)
 		health_put(device->shares[i]);
 	memcpy(device->shares, shares, sizeof(shares));
+	device->token = *token;
 	device->n_shares = n;
 	device->threshold = token->threshold;
 	device->slot = token->slot;
