@@ -12,6 +12,8 @@
 #                                          and leaves all that snapshot shows as it was
 #   poll 10 command arg…                   until it succeeds, 10 seconds at most
 #   uptime_ms, past, fenced_ms             of time; see there
+#   observe search                         what tests/vm/observer answers, for who asked for it by
+#                                          # vm: --observe
 #   without_udev                           from here on, udev looks at no device
 #   done_testing                           last
 #
@@ -99,6 +101,15 @@ done_testing() {
 	echo "1..$TESTS"
 	[ $FAILED -eq 0 ]
 	exit
+}
+
+observe() {
+	local answer
+	exec 9<>/dev/virtio-ports/host
+	echo "$*" >&9
+	read -r answer <&9
+	exec 9>&-
+	echo "$answer"
 }
 
 # The last lines that the kernel said of device-mapper

@@ -58,6 +58,8 @@ vm_build() {
 	for name in out err status; do
 		vm_port $name "path=$directory/$name"
 	done
+	vm_pipe "$directory/host"
+	VM+=(-device "virtserialport,chardev=host,name=host")
 }
 
 vm_readonly_disk() {
@@ -76,4 +78,10 @@ vm_disk() {
 
 vm_port() {
 	VM+=(-chardev "file,id=$1,$2" -device "virtserialport,chardev=$1,name=$1")
+}
+
+# vm_pipe PATH: to both ways, PATH.in and PATH.out
+vm_pipe() {
+	mkfifo "$1.in" "$1.out"
+	VM+=(-chardev "pipe,id=$(basename "$1"),path=$1")
 }
