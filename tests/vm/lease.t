@@ -56,7 +56,7 @@ journal() { # journal TEXT: keyd logged it
 }
 
 # As a user has it
-systemctl reload-or-restart envelope-keyd
+systemctl restart envelope-keyd
 ok "format" envelopectl format /dev/vdb
 ok "format another" envelopectl format /dev/vdc
 ok "open, one that holds its requests" envelopectl open --on-key-loss queue /dev/vdb held

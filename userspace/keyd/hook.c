@@ -13,7 +13,13 @@
 #define AT_ONCE	   16
 #define PATIENCE_S 60
 
+static const char *hook; /* NULL: there is none */
 static unsigned int under_way;
+
+void hook_find(const char *program)
+{
+	hook = access(program, X_OK) ? NULL : program;
+}
 
 static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 {
@@ -27,10 +33,9 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 static void exec_hook(const struct device *device, const char *event, const char *why,
 		      uint64_t left)
 {
-	const char *program = device->manager->options->hook;
 	char texts[6][640];
 	char *environment[] = { texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], NULL };
-	char *const argv[] = { (char *)program, NULL };
+	char *const argv[] = { (char *)hook, NULL };
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
@@ -48,20 +53,21 @@ static void exec_hook(const struct device *device, const char *event, const char
 	signal(SIGPIPE, SIG_DFL);
 	setsid();
 	alarm(PATIENCE_S); /* goes with the program */
-	execve(program, argv, environment);
-	_exit(0); /* there is none */
+	execve(hook, argv, environment);
+	_exit(127);
 }
 
 void hook_run(const struct device *device, const char *event, const char *why, uint64_t left)
 {
 	pid_t pid;
 
+	if (!hook)
+		return;
 	if (under_way >= AT_ONCE) {
 		log_line(LOG_WARNING, NULL, "%s: %s: the hook is not run, %d are under way",
 			 device->name, event, AT_ONCE);
 		return;
 	}
-	/* The look for the program is the child's, too: its disk may not answer */
 	pid = fork();
 	if (pid == 0)
 		exec_hook(device, event, why, left);

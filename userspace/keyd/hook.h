@@ -9,13 +9,16 @@
 
 struct device;
 
+/** hook_find() - is there such a program? Later it is not looked for: its disk may not answer */
+void hook_find(const char *program);
+
 /**
  * hook_run() - tell the host's program
  * @event: half, three-quarters, five-minutes, over, fenced, locked, active
  * @why:   in words; may be ""
  * @left:  seconds of the lease
  *
- * The program gets them in its environment. It is not there as a rule, which is no error.
+ * The program gets them in its environment. Nothing is done where hook_find() found none.
  */
 void hook_run(const struct device *device, const char *event, const char *why, uint64_t left);
 

@@ -154,11 +154,16 @@ static void say(struct device *device, const char *event, const char *text)
 }
 
 /* The key is gone, or will be within a second */
-static void lost(struct device *device, enum device_loss loss, const char *event, const char *text)
+static void lose(struct device *device, enum device_loss loss)
 {
 	device->loss = loss;
 	device->lease_end = 0;
 	device->timer = sd_event_source_disable_unref(device->timer);
+}
+
+static void lost(struct device *device, enum device_loss loss, const char *event, const char *text)
+{
+	lose(device, loss);
 	say(device, event, text);
 }
 
@@ -185,23 +190,40 @@ static int on_watch(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
+static void watch(struct device *device)
+{
+	if (device->key)
+		manager_timer(device->manager, &device->timer, WATCH, on_watch, device);
+}
+
 /* The kernel takes it from the device at its next request, or within a second: not one by one */
 static int take_key(struct device *device, struct envelope_error *e)
 {
-	if (!device->key || !keyring_revoke(device->key))
+	if (!device->key || keyring_revoke(device->key))
 		return device_message(device->name, "key wipe", e);
-	manager_timer(device->manager, &device->timer, WATCH, on_watch, device);
 	return 0;
 }
 
+static int tell_withdrawn(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct device *device = data;
+
+	device->timer = sd_event_source_disable_unref(device->timer);
+	say(device, "fenced", "fenced");
+	watch(device);
+	return 0;
+}
+
+/* First all keys that hang on a KEK, then words about it */
 static void withdraw(struct device *device)
 {
 	struct envelope_error e = {};
 
-	lost(device, DEVICE_WITHDRAWN, "fenced", "fenced");
+	lose(device, DEVICE_WITHDRAWN);
 	if (take_key(device, &e))
 		log_line(LOG_ALERT, &(struct log_fields) { .device = device->name },
 			 "its key cannot be taken away: %s", e.message);
+	manager_timer(device->manager, &device->timer, 0, tell_withdrawn, device);
 }
 
 bool lease_may_resume(const struct device *device)
@@ -231,19 +253,25 @@ static void gone(struct device *device, const struct envelope_error *e)
 			 "its lease is not renewed: %s", e->message);
 }
 
-/* @end: µs of boot time */
+/*
+ * @end: µs of boot time. The kernel is told whole seconds from when it hears of them, which on a
+ * busy machine may be later than they were counted: then it is told fewer.
+ */
 static void set_end(struct device *device, uint64_t end)
 {
-	uint64_t now = manager_now(), seconds = end > now ? (end - now) / SECOND : 0;
 	struct envelope_error e = {};
 	char message[48];
 
-	if (!seconds)
-		return; /* the kernel knows of an end that is no later than that */
-	snprintf(message, sizeof(message), "lease renew %llu", (unsigned long long)seconds);
-	if (device_message(device->name, message, &e))
-		return gone(device, &e);
-	device->lease_end = now + seconds * SECOND;
+	do {
+		uint64_t now = manager_now(), seconds = end > now ? (end - now) / SECOND : 0;
+
+		if (!seconds)
+			return; /* the kernel knows of an end that is hardly later than that */
+		snprintf(message, sizeof(message), "lease renew %llu", (unsigned long long)seconds);
+		if (device_message(device->name, message, &e))
+			return gone(device, &e);
+		device->lease_end = manager_now() + seconds * SECOND;
+	} while (device->lease_end > end);
 	wait_for_mark(device, HALF);
 }
 
@@ -444,5 +472,6 @@ int lease_lock(struct device *device, enum device_loss as, struct envelope_error
 		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: no note of the lock can be left",
 				     device->name);
 	lost(device, as, "locked", "locked");
+	watch(device);
 	return take_key(device, e);
 }

@@ -18,6 +18,7 @@
 
 #include "device.h"
 #include "file.h"
+#include "hook.h"
 #include "jump.h"
 #include "kek-config.h"
 #include "keyring.h"
@@ -289,6 +290,7 @@ int manager_run(const struct options *options)
 		r = set_up_events(&m);
 	if (r >= 0) {
 		start_workers(&m);
+		hook_find(options->hook);
 		jump_watch(&m);
 		takeover_start(&m);
 		r = server_listen(&m);
