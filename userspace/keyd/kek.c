@@ -6,8 +6,8 @@
 #include "broker-client.h"
 #include "worker.h"
 
-static int known(struct op *op, const char *name, struct envelope_kek_config *config,
-		 struct envelope_error *e)
+static int remembered(struct op *op, const char *name, struct envelope_kek_config *config,
+		      struct envelope_error *e)
 {
 	const struct envelope_kek_config *found = worker_config(op->manager, name);
 
@@ -28,8 +28,8 @@ int kek_declared(struct op *op, const char *name, struct envelope_kek_config *co
 		return envelope_cure(e, "use letters, digits, dot, dash and underscore, at most %d",
 				     ENVELOPE_KEK_NAME_MAX);
 	}
-	if (op->known)
-		return known(op, name, config, e);
+	if (op->remembered)
+		return remembered(op, name, config, e);
 	r = envelope_kek_config_load(op->manager->options->keks_dir, name, config, e);
 	return r ? r : broker_kek_declared(op, config, e);
 }

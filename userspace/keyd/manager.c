@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "crypto.h"
 #include "device.h"
 #include "file.h"
 #include "hook.h"
@@ -241,16 +242,15 @@ static int be_the_only_one(const struct manager *m)
 /* From here on neither swap nor a core dump sees this process, nor does it wait for its disks */
 static int lock_down(void)
 {
-	struct envelope_error ignored;
-	struct envelope_volume *nothing = NULL;
 	int r = envelope_secret_harden_process();
 
 	if (r) {
 		log_line(LOG_ERR, NULL, "Cannot protect this process: %s", strerror(-r));
 		return r;
 	}
-	/* Makes libcryptsetup load its ciphers now, not when a disk is to be opened */
-	envelope_volume_load("/dev/null", &nothing, &ignored);
+	/* Later what they read may be on a disk that waits for its key */
+	envelope_crypto_set_up();
+	envelope_volume_set_up();
 	if (mlockall(MCL_CURRENT | MCL_FUTURE)) {
 		log_line(LOG_ERR, NULL, "Cannot lock memory: %s", strerror(errno));
 		return -errno;
@@ -277,7 +277,6 @@ int manager_run(const struct options *options)
 
 	m.options = options;
 	srand(getpid() ^ manager_now());
-	tzset(); /* reads a file */
 	device_set_up();
 	r = find_user(&m);
 	if (!r)

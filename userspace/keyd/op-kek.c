@@ -9,6 +9,7 @@
 #include "kek.h"
 #include "log.h"
 #include "op.h"
+#include "worker.h"
 
 #define VERSIONS_SHOWN 1000
 
@@ -234,6 +235,7 @@ static int set_enabled(struct op *op, enum envelope_worker_op what, struct json_
 
 	if (!r)
 		r = op_text(op, "name", true, name, sizeof(name), e);
+	op->remembered = !r && worker_config(op->manager, name);
 	if (!r)
 		r = kek_declared(op, name, &config, e);
 	if (!r)

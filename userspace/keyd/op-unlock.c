@@ -90,7 +90,7 @@ static int unlock_mapping(struct op *op, bool *changed, struct envelope_error *e
 	if (r)
 		return r;
 	device = device_find((struct manager *)op->manager, name);
-	op->known = device && *device->pin.uuid ? device : NULL;
+	op->remembered = device && *device->pin.uuid;
 	*changed = status.fenced || !device || !device->managed;
 	if (!*changed)
 		return 0;

@@ -24,10 +24,10 @@ struct op {
 	int broker; /* socket */
 	struct broker_secrets *secrets;
 	/*
-	 * A device that this envelope-keyd gave a key: it may be the disk that the host's files lie
-	 * on, so what was read of them then holds. NULL: they are read.
+	 * What was read of the host's files holds, and they are not read again: they may lie on
+	 * the very disk that has no key
 	 */
-	const struct device *known;
+	bool remembered;
 };
 
 /**

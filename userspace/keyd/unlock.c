@@ -94,14 +94,20 @@ static int write_pin(struct op *op, struct unlocked *u, struct envelope_error *e
 
 static int read_pin(struct op *op, struct unlocked *u, struct envelope_error *e)
 {
-	if (!op->known)
-		return envelope_pin_read(op->manager->volumes_dir, u->geometry->uuid, &u->pin, e);
-	u->pin = op->known->pin;
-	if (strcmp(u->pin.uuid, u->geometry->uuid))
-		return envelope_fail(e, ENVELOPE_E_WITNESS_MISMATCH,
-				     "%s: its disk holds the header of another volume",
-				     op->known->name);
-	return 0;
+	const char *uuid = u->geometry->uuid;
+	const struct device *device;
+
+	if (!op->remembered)
+		return envelope_pin_read(op->manager->volumes_dir, uuid, &u->pin, e);
+	LIST_FOREACH(device, &op->manager->devices, link)
+	{
+		if (!strcmp(device->pin.uuid, uuid)) {
+			u->pin = device->pin;
+			return 0;
+		}
+	}
+	return envelope_fail(e, ENVELOPE_E_NOT_PINNED, "volume %s: this host never trusted it",
+			     uuid);
 }
 
 static int check_pin(struct op *op, struct unlocked *u, bool accept_new, struct envelope_error *e)

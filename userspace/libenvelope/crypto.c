@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "secret.h"
 
@@ -20,6 +22,12 @@ static void free_cipher(EVP_CIPHER_CTX **ctx)
 	EVP_CIPHER_CTX_free(*ctx);
 }
 #define _cleanup_cipher_ __attribute__((cleanup(free_cipher)))
+
+int envelope_crypto_set_up(void)
+{
+	tzset();
+	return OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) == 1 ? 0 : -EIO;
+}
 
 int envelope_random(void *buffer, size_t size)
 {

@@ -13,6 +13,9 @@
 
 /* All return 0 or -errno: -EBADMSG when a tag or an integrity check fails. */
 
+/** envelope_crypto_set_up() - what OpenSSL, and the clock, read of files, they read now */
+int envelope_crypto_set_up(void);
+
 int envelope_random(void *buffer, size_t size);
 
 /** envelope_hkdf() - HKDF-SHA-256 (RFC 5869); @salt may be NULL with @salt_size 0 */

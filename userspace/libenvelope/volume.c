@@ -3,6 +3,8 @@
 #include "volume.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/provider.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,19 @@ int envelope_volume_failed(struct envelope_volume *volume, struct envelope_error
 	const char *why = volume->last_log[0] ? volume->last_log : strerror(-r);
 
 	return envelope_fail(e, code, "%s: %s: %s", volume->device, what, why);
+}
+
+/*
+ * libcryptsetup loads this provider with its ciphers. It is not asked to do so now: it would
+ * keep a descriptor of /dev/urandom, which a forked session closes.
+ */
+void envelope_volume_set_up(void)
+{
+	static OSSL_LIB_CTX *context;
+
+	context = OSSL_LIB_CTX_new();
+	if (context)
+		OSSL_PROVIDER_load(context, "legacy");
 }
 
 int envelope_volume_init(const char *device, struct envelope_volume **out, struct envelope_error *e)

@@ -25,6 +25,9 @@ struct envelope_slot {
 	struct envelope_token token;
 };
 
+/** envelope_volume_set_up() - what libcryptsetup reads of files, it reads now */
+void envelope_volume_set_up(void);
+
 /** envelope_volume_load() - read the header of @device; refuses what is not ours */
 int envelope_volume_load(const char *device, struct envelope_volume **volume,
 			 struct envelope_error *e);

@@ -4,7 +4,6 @@
  * descriptor 3, and orders a worker for each KEK. It is no program for people.
  */
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,9 +11,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "crypto.h"
 #include "worker.h"
 
 static const struct envelope_provider *const providers[] = {
@@ -109,13 +108,6 @@ static int worker(const struct envelope_kek_config *config)
 	return r < 0 ? complain("serving envelope-keyd", r) : 0;
 }
 
-/* What libraries read from files, they read now */
-static int load(void)
-{
-	tzset();
-	return OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) ? 0 : -EIO;
-}
-
 static int harden(void)
 {
 	int r = envelope_secret_harden_process();
@@ -139,7 +131,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	close_range(ENVELOPE_ZYGOTE_SOCKET_FD + 1, ~0U, 0);
-	r = load();
+	r = envelope_crypto_set_up();
 	if (r == 0)
 		r = harden();
 	if (r == 0)
