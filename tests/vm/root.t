@@ -74,7 +74,7 @@ is_root() {
 }
 
 is_readonly() {
-	touch "$ROOT/var/tmp/another" 2>&1 | grep -q "Read-only file system"
+	dmesg | grep -q 'EXT4-fs .*: Remounting filesystem read-only' && ! touch "$ROOT/var/tmp/another" 2>/dev/null
 }
 
 is_well() {

@@ -7,6 +7,7 @@
 
 LEASE=5
 STORE=/var/lib/envelope/keystore
+TRACING=/sys/kernel/tracing
 mkdir -p /etc/envelope/keks.d
 cat >/etc/envelope/keks.d/default.conf <<CONF
 [kek]
@@ -63,16 +64,9 @@ mkfs.ext4 -q /dev/mapper/data
 mount /dev/mapper/data /mnt
 cp -r /srv/dm-envelope /mnt/
 sync
-renewals() {
-	local before=0 now
-	while now=$(dmsetup status --noflush data | sed -n 's,.* lease:[0-9]*/\([0-9]*\) .*,\1,p'); do
-		[ "$now" -le "$before" ] || echo "$now"
-		before=$now
-		sleep 0.1
-	done >/run/renewals
-}
-renewals &
-counter=$!
+mountpoint -q $TRACING || mount -t tracefs none $TRACING
+echo 1 >$TRACING/events/dm_envelope/envelope_lease/enable
+number=$(dmsetup info --noheadings -c -o major,minor --separator : data)
 
 # Another, by lock with a second table, that has the same key: it is to be resized, and waits for a disk
 dmsetup create below --table "0 196608 linear /dev/vdc 32768"
@@ -121,10 +115,10 @@ wait $unlock
 ok "close" envelopectl close other
 
 renewed() {
-	[ "$(wc -l </run/renewals)" -ge 20 ]
+	[ "$(grep -c "envelope_lease: $number " $TRACING/trace)" -ge 20 ]
 }
 ok "the lease of the first was renewed 20 times" poll 60 renewed
-kill $counter
+echo 0 >$TRACING/events/dm_envelope/envelope_lease/enable
 ok "it is handed over" systemctl restart envelope-keyd
 taken_over() {
 	[ "$(of data .generation)" -ge 3 ]
