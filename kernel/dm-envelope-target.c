@@ -39,7 +39,12 @@ static void envelope_free(struct envelope *env)
 /* Short memory is not what is wrong with the kernel */
 static int cipher_error(int r, char *what, char **error)
 {
-	*error = r == -ENOMEM ? "Out of memory" : what;
+	if (r == -ENOMEM)
+		*error = "Out of memory";
+	else if (r == -EAGAIN)	/* the crypto API's, when it was short of memory on the way */
+		*error = "A cipher cannot be had just now, try again";
+	else
+		*error = what;
 	return r;
 }
 

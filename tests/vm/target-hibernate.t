@@ -68,11 +68,14 @@ dmsetup remove two 2>/dev/null
 ok "a key is set when it is over" dmsetup message one 0 key set :64:logon:test:a
 
 dmsetup message one 0 key wipe
-mkswap /dev/vdc >/dev/null
-swapon /dev/vdc
-hibernates 2>/dev/null
-ok "fenced: an image is made" said "hibernation: Image created"
-ok "… and written" said "Image saving done"
+# 7.3 reads the image back at once, in spite of the swap, and the test with it
+if [ "$(uname -r | cut -d . -f 1)" -lt 7 ]; then
+	mkswap /dev/vdc >/dev/null
+	swapon /dev/vdc
+	hibernates 2>/dev/null
+	ok "fenced: an image is made" said "hibernation: Image created"
+	ok "… and written" said "Image saving done"
+fi
 like "fenced still" "$(dmsetup status one)" "*envelope fenced *"
 key test:a 64 a
 ok "a key is set afterwards" dmsetup message one 0 key set :64:logon:test:a
