@@ -36,15 +36,12 @@ static void envelope_free(struct envelope *env)
 	kfree(env);
 }
 
-/* Short memory is not what is wrong with the kernel */
+/* Short memory is not what is wrong with the kernel; the crypto API may say EAGAIN of it */
 static int cipher_error(int r, char *what, char **error)
 {
-	if (r == -ENOMEM)
-		*error = "Out of memory";
-	else if (r == -EAGAIN)	/* the crypto API's, when it was short of memory on the way */
-		*error = "A cipher cannot be had just now, try again";
-	else
-		*error = what;
+	if (r == -EAGAIN)
+		r = -ENOMEM;
+	*error = r == -ENOMEM ? "Out of memory" : what;
 	return r;
 }
 

@@ -12,7 +12,7 @@ SEED=${3:-$RANDOM$$}
 RANDOM=$SEED
 echo "# seed $SEED"
 DEVICES=4
-LEASE=30
+LEASE=20
 SLICE=98304 # sectors
 TRACING=/sys/kernel/tracing
 
@@ -57,7 +57,12 @@ done
 ok "$DEVICES devices" all_managed
 kills=0
 good=yes
+renewed() { # renewed SINCE
+	[ "$(renewals)" -gt "$1" ]
+}
 while [ "$(renewals)" -lt "$RENEWALS" ]; do
+	# A daemon that comes gives new keys, with whole leases: it is to be there until it renews one
+	poll 60 renewed "$(renewals)" || { good=no; break; }
 	a_while 3000
 	kill_something
 	kills=$((kills + 1))
