@@ -30,10 +30,27 @@
 /* how often every device is looked at, in jiffies */
 #define ENVELOPE_WATCH	(HZ / 2)
 
+/* when the machine was, in seconds of boot time; 0 for never */
+static atomic64_t restored;
 static LIST_HEAD(instances);
 static DEFINE_MUTEX(instances_lock);
 static struct workqueue_struct *fences;
 static struct delayed_work watcher;
+
+/**
+ * envelope_state_name() - as it is shown
+ * @state: which
+ */
+const char *envelope_state_name(enum envelope_state state)
+{
+	static const char *const names[] = {
+		[ENVELOPE_ACTIVE] = "active",
+		[ENVELOPE_FENCING] = "fencing",
+		[ENVELOPE_FENCED] = "fenced",
+	};
+
+	return names[state];
+}
 
 /* The one place where a state changes. With the lock. */
 static void enter(struct envelope_life *life, enum envelope_state state, const char *reason)
@@ -119,21 +136,17 @@ static void scrub_registers(struct envelope_xts *xts)
 	mutex_unlock(&scrubs_lock);
 }
 
-/*
- * Who has the device hears of it; of one that was only loaded nobody. With @env->lock: what is
- * fenced stays so, but what was active by then may have come to its end.
- */
-static void announce(struct envelope *env, bool fenced)
+/* Who has the device hears of it; of one that was only loaded nobody. */
+static void announce(struct envelope *env, enum envelope_state is, const char *why)
 {
-	const char *why = fenced ? env->life.reason : "none";
 	char state[32], reason[48];
 	char *what[3] = { state, reason, NULL };
 
 	if (!READ_ONCE(env->live))
 		return;
-	if (fenced)
+	if (is == ENVELOPE_FENCED)
 		DMWARN("%s: fenced: %s", dm_table_device_name(env->ti->table), why);
-	snprintf(state, sizeof(state), "ENVELOPE_STATE=%s", fenced ? "fenced" : "active");
+	snprintf(state, sizeof(state), "ENVELOPE_STATE=%s", envelope_state_name(is));
 	snprintf(reason, sizeof(reason), "ENVELOPE_REASON=%s", why);
 	kobject_uevent_env(&disk_to_dev(dm_disk(dm_table_get_md(env->ti->table)))->kobj,
 			   KOBJ_CHANGE, what);
@@ -168,7 +181,7 @@ static void finish_fencing(struct envelope *env)
 	spin_lock_irq(&life->lock);
 	enter(life, ENVELOPE_FENCED, life->reason);
 	spin_unlock_irq(&life->lock);
-	announce(env, true);
+	announce(env, ENVELOPE_FENCED, life->reason);
 	envelope_hold_fenced(env);
 	memalloc_noio_restore(noio);
 }
@@ -248,7 +261,14 @@ static enum hrtimer_restart lease_ends(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-/* It may end sooner than it would have: then the timer comes sooner too. */
+/* It may end sooner than it would have: then the timer comes sooner too. With the lock. */
+static void set_lease(struct envelope *env, ktime_t end, unsigned int seconds)
+{
+	env->life.lease_end = end;
+	hrtimer_start(&env->life.lease, end, HRTIMER_MODE_ABS);
+	trace_envelope_lease(env, seconds);
+}
+
 static void begin_lease(struct envelope *env, unsigned int seconds)
 {
 	struct envelope_life *life = &env->life;
@@ -256,10 +276,8 @@ static void begin_lease(struct envelope *env, unsigned int seconds)
 	if (!seconds)
 		return;
 	spin_lock_irq(&life->lock);
-	life->lease_end = ktime_add(ktime_get_boottime(), ktime_set(seconds, 0));
+	set_lease(env, ktime_add(ktime_get_boottime(), ktime_set(seconds, 0)), seconds);
 	spin_unlock_irq(&life->lock);
-	hrtimer_start(&life->lease, life->lease_end, HRTIMER_MODE_ABS);
-	trace_envelope_lease(env, seconds);
 }
 
 /**
@@ -346,7 +364,8 @@ void envelope_life_begin(struct envelope *env, struct key *key)
 		key_put(last->key);
 		last->key = NULL;
 	} else {
-		announce(env, false);
+		/* by now it may have come to its end again: that is told next */
+		announce(env, ENVELOPE_ACTIVE, "none");
 	}
 	envelope_hold_unfenced(env);
 }
@@ -468,6 +487,45 @@ dev_t envelope_life_find_key(void)
 			dev = envelope_trace_dev(env);
 	mutex_unlock(&instances_lock);
 	return dev;
+}
+
+/* Not with @env->lock, whose holders may be held up by a hibernation, and that by instances_lock */
+static void cut_lease(struct envelope *env, unsigned int seconds)
+{
+	struct envelope_life *life = &env->life;
+	ktime_t end = ktime_add(ktime_get_boottime(), ktime_set(seconds, 0));
+	bool active;
+
+	spin_lock_irq(&life->lock);
+	active = life->state == ENVELOPE_ACTIVE;
+	if (active && env->table.lease && ktime_before(end, life->lease_end))
+		set_lease(env, end, seconds);
+	spin_unlock_irq(&life->lock);
+	if (active)
+		announce(env, ENVELOPE_ACTIVE, "restored");
+}
+
+/**
+ * envelope_life_restored() - this machine goes on from where it once was, or another did
+ * @seconds: after which every lease ends at the latest, unless it is renewed
+ *
+ * Who renews them hears of it. Context: may sleep.
+ */
+void envelope_life_restored(unsigned int seconds)
+{
+	struct envelope *env;
+
+	atomic64_set(&restored, ktime_get_boottime_seconds());
+	mutex_lock(&instances_lock);
+	list_for_each_entry(env, &instances, life.instance)
+		cut_lease(env, seconds);
+	mutex_unlock(&instances_lock);
+}
+
+/** envelope_life_restored_at() - when that was last, in seconds of boot time; 0 for never */
+time64_t envelope_life_restored_at(void)
+{
+	return atomic64_read(&restored);
 }
 
 /* A key that dies is noticed, also where no bio asks for it */

@@ -177,19 +177,13 @@ static struct envelope_stats sum_stats(const struct envelope *env)
 	return sum;
 }
 
-static const char *const state_names[] = {
-	[ENVELOPE_ACTIVE] = "active",
-	[ENVELOPE_FENCING] = "fencing",
-	[ENVELOPE_FENCED] = "fenced",
-};
-
 static void status_info(struct envelope *env, char *result, unsigned int maxlen)
 {
 	struct envelope_stats stats = sum_stats(env);
 	unsigned int sz = 0;
 
 	spin_lock_irq(&env->life.lock);
-	DMEMIT("%s reason:%s since:%lld", state_names[env->life.state], env->life.reason,
+	DMEMIT("%s reason:%s since:%lld", envelope_state_name(env->life.state), env->life.reason,
 	       env->life.since);
 	spin_unlock_irq(&env->life.lock);
 	if (env->table.lease)
@@ -201,8 +195,8 @@ static void status_info(struct envelope *env, char *result, unsigned int maxlen)
 	       stats.discards, stats.errors);
 	DMEMIT(" deferred:%llu helped:%llu scattered:%llu reserved:%llu given:%llu",
 	       stats.deferred, stats.helped, stats.scattered, stats.reserved, stats.given);
-	DMEMIT(" bounce:%llu held:%d", envelope_bounce_used(&env->bounce) >> 10,
-	       atomic_read(&env->hold.count));
+	DMEMIT(" bounce:%llu held:%d restored:%lld", envelope_bounce_used(&env->bounce) >> 10,
+	       atomic_read(&env->hold.count), envelope_life_restored_at());
 }
 
 static unsigned int count_options(const struct envelope_table *table)
@@ -455,12 +449,17 @@ static int __init envelope_init(void)
 	envelope_io_module_init();
 	r = envelope_hibernate_module_init();
 	if (r)
-		goto no_notifier;
+		goto no_hibernate;
+	r = envelope_restore_module_init();
+	if (r)
+		goto no_restore;
 	r = dm_register_target(&envelope_target);
 	if (!r)
 		return 0;
+	envelope_restore_module_exit();
+no_restore:
 	envelope_hibernate_module_exit();
-no_notifier:
+no_hibernate:
 	envelope_fence_module_exit();
 no_fences:
 	envelope_bounce_module_exit();
@@ -470,6 +469,7 @@ no_fences:
 static void __exit envelope_exit(void)
 {
 	dm_unregister_target(&envelope_target);
+	envelope_restore_module_exit();
 	envelope_hibernate_module_exit();
 	envelope_io_module_exit();
 	envelope_fence_module_exit();

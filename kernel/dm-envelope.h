@@ -403,6 +403,9 @@ unsigned int envelope_lease_left(struct envelope *env);
 void envelope_fence(struct envelope *env, const char *reason);
 struct envelope_generation *envelope_generation_get(struct envelope *env);
 dev_t envelope_life_find_key(void);
+void envelope_life_restored(unsigned int seconds);
+time64_t envelope_life_restored_at(void);
+const char *envelope_state_name(enum envelope_state state);
 int envelope_fence_module_init(void);
 void envelope_fence_module_exit(void);
 
@@ -421,6 +424,11 @@ bool envelope_hibernate_hold_off(void);
 void envelope_hibernate_allow(void);
 int envelope_hibernate_module_init(void);
 void envelope_hibernate_module_exit(void);
+
+/* -restore.c */
+
+int envelope_restore_module_init(void);
+void envelope_restore_module_exit(void);
 
 /* -hold.c */
 

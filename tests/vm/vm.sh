@@ -43,6 +43,7 @@ vm_build() {
 	local directory=$1 command=$2 name n
 	VM=("$vm_qemu" "${ACCEL[@]}" -cpu "$CPU" -smp "$SMP" -m "$MEMORY" -nodefaults -no-user-config
 		-display none -no-reboot -nic none -device virtio-rng-pci
+		-device "vmgenid,guid=auto" # each run is one of its own, as restored from a snapshot
 		-kernel "$vm_kernel/vmlinuz" -initrd "$vm_initramfs"
 		-append "console=ttyS0 quiet panic=-1 mitigations=off systemd.unit=envelope-test.target
 			systemd.show_status=no systemd.condition-needs-update=no maxcpus=1 $APPEND"

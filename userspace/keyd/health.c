@@ -218,7 +218,10 @@ void health_check_all(struct manager *m)
 	struct health *h;
 
 	LIST_FOREACH(h, &m->healths, link)
-	check_in(h, 0);
+	{
+		worker_cancel(&h->call);
+		check_in(h, 0);
+	}
 }
 
 void health_declare(struct manager *m, const struct envelope_kek_config *config)

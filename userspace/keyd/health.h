@@ -54,7 +54,7 @@ void health_proved(struct health *health, uint64_t when);
 /** health_interval() - µs from one proof to the next, at most */
 uint64_t health_interval(const struct health *health);
 
-/** health_check_all() - prove all of them now */
+/** health_check_all() - prove all of them now; what was asked for before is not waited for */
 void health_check_all(struct manager *m);
 
 /** health_declare() - what the host says of a KEK now */

@@ -2,15 +2,27 @@
 #include "jump.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/dm-ioctl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "device.h"
 #include "lease.h"
 #include "log.h"
 #include "manager.h"
+
+/* Events come in crowds, when many devices are fenced: one look is enough, within this time */
+#define CROWD (SECOND / 5)
+
+static void not_watched(int r)
+{
+	log_line(LOG_WARNING, NULL, "A restored snapshot may go unnoticed: %s", strerror(-r));
+}
 
 /* A timer that never ends, but is canceled when the clock is set */
 static bool arm(int fd)
@@ -37,9 +49,69 @@ void jump_watch(struct manager *m)
 	int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	int r = fd < 0 || !arm(fd) ? -errno : 0;
 
+	/* What the kernel has known for longer is no news: nothing was asked yet */
+	m->restored = manager_now() / SECOND - 1;
 	if (!r)
 		r = sd_event_add_io(m->event, NULL, fd, EPOLLIN, on_clock, m);
 	if (r < 0)
-		log_line(LOG_WARNING, NULL, "A restored snapshot will go unnoticed: %s",
-			 strerror(-r));
+		not_watched(r);
+}
+
+/* The target says of all devices alike when the machine was restored last */
+static int look(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct manager *m = data;
+	struct table_status status;
+	const struct device *device;
+
+	m->jump_timer = sd_event_source_disable_unref(m->jump_timer);
+	LIST_FOREACH(device, &m->devices, link)
+	{
+		if (device_status(device->name, &status, NULL))
+			continue;
+		if (status.restored <= m->restored)
+			return 0;
+		m->restored = status.restored;
+		log_line(LOG_NOTICE, NULL,
+			 "This machine was restored from a snapshot: every KEK is asked anew");
+		lease_hurry(m);
+		return 0;
+	}
+	return 0;
+}
+
+/* The next event of any device makes it readable */
+static bool arm_control(int fd)
+{
+	struct dm_ioctl request = {
+		.version = { DM_VERSION_MAJOR },
+		.data_size = sizeof(request),
+	};
+
+	return !ioctl(fd, DM_DEV_ARM_POLL, &request);
+}
+
+static int on_device_mapper(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	struct manager *m = data;
+
+	arm_control(fd);
+	if (!m->jump_timer)
+		manager_timer(m, &m->jump_timer, CROWD, look, m);
+	return 0;
+}
+
+void jump_watch_devices(struct manager *m)
+{
+	int fd, r;
+
+	if (m->watches_devices)
+		return;
+	m->watches_devices = true;
+	fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+	r = fd < 0 || !arm_control(fd) ? -errno : 0;
+	if (!r)
+		r = sd_event_add_io(m->event, NULL, fd, EPOLLIN, on_device_mapper, m);
+	if (r < 0)
+		not_watched(r);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A sign that this machine is not where it was: its clock is set, as after a snapshot was restored.
+/*
+ * Signs that this machine is not where it was: its clock is set, or the kernel says that it was
+ * restored from a snapshot. Then all KEKs are asked anew, and what they said before counts for
+ * a minute at most.
  */
 #ifndef KEYD_JUMP_H
 #define KEYD_JUMP_H
@@ -7,10 +10,13 @@
 struct manager;
 
 /**
- * jump_watch() - from now on, ask all KEKs anew when the clock on the wall steps
+ * jump_watch() - from now on
  *
- * A machine whose clock does not step notices nothing, and goes on by its leases.
+ * A machine that is given neither sign notices nothing, and goes on by its leases.
  */
 void jump_watch(struct manager *m);
+
+/** jump_watch_devices() - the kernel says it by way of a device: now there is one */
+void jump_watch_devices(struct manager *m);
 
 #endif

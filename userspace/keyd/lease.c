@@ -129,16 +129,22 @@ static unsigned int not_withdrawn(const struct device *device)
 	return n;
 }
 
-/* When enough shares had been proved; 0: never */
-static uint64_t proved(const struct device *device)
+/* When its lease may end, as things were proved; 0: nothing was yet */
+static uint64_t earned(const struct device *device)
 {
-	uint64_t times[ENVELOPE_SHARES_MAX];
+	const struct manager *m = device->manager;
+	uint64_t when, end, times[ENVELOPE_SHARES_MAX];
 	struct quorum q;
 
 	for (unsigned int i = 0; i < device->n_shares; i++)
 		times[i] = device->shares[i] ? device->shares[i]->proved : 0;
 	quorum_of(&q, device->threshold, device->n_shares, device->keks);
-	return quorum_time(&q, times);
+	when = quorum_time(&q, times);
+	end = when ? when + device->lease * SECOND : 0;
+	/* What was proved before the time jumped counts for a minute yet */
+	if (when && when < m->jumped && end > m->jumped + HURRY)
+		end = m->jumped + HURRY;
+	return end;
 }
 
 static void say(struct device *device, const char *event, const char *text)
@@ -288,9 +294,9 @@ static bool renewal_is_due(const struct device *device)
 
 static void renew(struct device *device)
 {
-	uint64_t when = proved(device), end = when + device->lease * SECOND;
+	uint64_t end = earned(device);
 
-	if (!when || !device->lease || !device->lease_end)
+	if (!end || !device->lease || !device->lease_end)
 		return;
 	if (end + SECOND < device->lease_end ||
 	    (end >= device->lease_end + SECOND && renewal_is_due(device)))
@@ -332,11 +338,12 @@ void lease_hurry(struct manager *m)
 {
 	struct device *device = LIST_FIRST(&m->devices);
 
+	m->jumped = manager_now();
 	while (device) {
 		struct device *next = LIST_NEXT(device, link);
 
 		if (left(device) > HURRY)
-			set_end(device, manager_now() + HURRY);
+			set_end(device, m->jumped + HURRY);
 		device = next;
 	}
 	health_check_all(m);

@@ -74,6 +74,7 @@ struct device *device_add(struct manager *m, const char *name, const char *uuid)
 		device->slot = -1;
 		snprintf(device->name, sizeof(device->name), "%s", name);
 		LIST_INSERT_HEAD(&m->devices, device, link);
+		jump_watch_devices(m);
 	}
 	snprintf(device->uuid, sizeof(device->uuid), "%s", uuid);
 	return device;

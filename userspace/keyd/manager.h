@@ -82,6 +82,10 @@ struct manager {
 	int zygote; /* socket, see zygote.h; -1: none */
 	bool stopping;
 	uint64_t key_number; /* the highest n given to a key so far */
+	uint64_t jumped; /* that this machine is not where it was, was noticed; µs of boot time */
+	uint64_t restored; /* seconds of boot time of the last restore that is no news */
+	sd_event_source *jump_timer;
+	bool watches_devices; /* see jump.h */
 	char volumes_dir[256], headers_dir[256], keystore_dir[256];
 	LIST_HEAD(, client) clients;
 	unsigned int n_clients;

@@ -243,7 +243,7 @@ static int parse_field(const char *word, struct table_status *s)
 		{ "since", &s->since },	  { "key_generation", &s->generation },
 		{ "held", &s->held },	  { "reads", &s->reads },
 		{ "writes", &s->writes }, { "discards", &s->discards },
-		{ "errors", &s->errors },
+		{ "errors", &s->errors }, { "restored", &s->restored },
 	};
 	const char *value;
 

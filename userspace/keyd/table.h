@@ -47,6 +47,7 @@ struct table_status {
 	uint64_t generation;
 	uint64_t held; /* requests that wait for a key */
 	uint64_t reads, writes, discards, errors;
+	uint64_t restored; /* the machine was, from a snapshot: seconds of boot time; 0: never */
 };
 
 /** table_dm_uuid() - CRYPT-ENVELOPE-<uuid without dashes>-<name>; "" as @name for the prefix */
