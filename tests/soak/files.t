@@ -137,4 +137,8 @@ while [ $FAILED -eq 0 ] && { [ $round -eq 0 ] || [ $((end - SECONDS)) -ge 20 ]; 
 	one_round $round $((end - SECONDS < ROUND ? end - SECONDS : ROUND))
 done
 ok "the kernel log is clean" kernel_clean
+if [ $FAILED -ne 0 ]; then
+	dmsetup status | sed 's/^/# /'
+	dmesg | tail -n 60 | sed 's/^/# /'
+fi
 done_testing
