@@ -3,10 +3,12 @@
  * The device-mapper target "envelope": constructor, messages, status, limits.
  */
 #include <linux/blkdev.h>
+#include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 
@@ -85,6 +87,25 @@ static int alloc_memory(struct envelope *env, char **error)
 	return 0;
 }
 
+/* Whose credentials the devices below are opened with, see open_below() */
+static struct cred *opener;
+
+/*
+ * Since 6.9 an open block device is a file, which keeps the credentials of who opened it, and
+ * these the keyrings of who loads the table: with all keys that ever were in them, for as long as
+ * the device is there.
+ */
+static int open_below(struct envelope *env)
+{
+	const struct cred *mine = override_creds(opener);
+	int r = dm_get_device(env->ti, env->table.device, dm_table_get_mode(env->ti->table),
+			      &env->dev);
+
+	revert_creds(mine);
+	env->table.device = NULL;
+	return r;
+}
+
 static int open_device(struct envelope *env, char **error)
 {
 	struct dm_target *ti = env->ti;
@@ -94,8 +115,7 @@ static int open_device(struct envelope *env, char **error)
 		*error = "The length must be a multiple of sector_size";
 		return -EINVAL;
 	}
-	r = dm_get_device(ti, env->table.device, dm_table_get_mode(ti->table), &env->dev);
-	env->table.device = NULL;
+	r = open_below(env);
 	if (r) {
 		*error = "The device below cannot be opened";
 		return r;
@@ -438,10 +458,14 @@ static struct target_type envelope_target = {
 
 static int __init envelope_init(void)
 {
-	int r = envelope_bounce_module_init();
+	int r;
 
+	opener = prepare_kernel_cred(&init_task);
+	if (!opener)
+		return -ENOMEM;
+	r = envelope_bounce_module_init();
 	if (r)
-		return r;
+		goto no_memory;
 	r = envelope_fence_module_init();
 	if (r)
 		goto no_fences;
@@ -463,6 +487,8 @@ no_hibernate:
 	envelope_fence_module_exit();
 no_fences:
 	envelope_bounce_module_exit();
+no_memory:
+	put_cred(opener);
 	return r;
 }
 
@@ -474,6 +500,7 @@ static void __exit envelope_exit(void)
 	envelope_io_module_exit();
 	envelope_fence_module_exit();
 	envelope_bounce_module_exit();
+	put_cred(opener);
 }
 
 module_init(envelope_init);

@@ -144,6 +144,20 @@ ok "… resumed" dmsetup resume t
 is "… is in force" "$(blockdev --getsz /dev/mapper/t)" 4096
 ok "removed" dmsetup remove --retry t
 
+# In a keyring of its own, which goes with it: then of the key it loaded nothing is left but what the target has
+load_in_session() {
+	keyctl session - sh -c 'head -c 64 /dev/urandom | keyctl padd logon test:session @s && dmsetup create t --table "$1"' \
+		sh "0 2048 envelope aes-xts-plain64 :64:logon:test:session 0 /dev/vdb 0"
+}
+ok "a table, loaded by a process that ends" load_in_session
+ok "… its key is there" grep -q test:session: /proc/keys
+ok "key set with another" dmsetup message t 0 key set :64:logon:test:a
+is_no_key() {
+	! grep "test:session:" /proc/keys
+}
+ok "… and its key is gone" poll 10 is_no_key
+dmsetup remove --retry t
+
 dmsetup create err --table "0 2048 error"
 ok "on a device that fails every request" create 2048 aes-xts-plain64 :64:logon:test:a 0 /dev/mapper/err 0
 not_ok "a read fails" dd if=/dev/mapper/t of=/dev/null bs=4K count=1 iflag=direct
