@@ -383,10 +383,15 @@ void envelope_bounce_free(struct envelope_bounce *bounce, struct envelope_segmen
  */
 void envelope_bounce_wipe(struct envelope_segments *segments)
 {
-	unsigned int i;
+	unsigned int i, offset;
 
-	for (i = 0; i < segments->count; i++)
-		memzero_bvec(&segments->vecs[i]);
+	for (i = 0; i < segments->count; i++) {
+		const struct bio_vec *vec = &segments->vecs[i];
+
+		/* a block is mapped page by page, where it has to be */
+		for (offset = 0; offset < vec->bv_len; offset += PAGE_SIZE)
+			clear_highpage(vec->bv_page + (offset >> PAGE_SHIFT));
+	}
 }
 
 static void empty_stack(struct stack *stack)
