@@ -73,7 +73,8 @@ static void wiped(struct kunit *test)
 	for (size = PAGE_SIZE; size <= SZ_256K; size *= 4) {
 		KUNIT_EXPECT_EQ(test, envelope_bounce_alloc(&bounce, &segments, size, true), size);
 		for (i = 0; i < segments.count; i++)
-			memset(page_address(segments.vecs[i].bv_page), 0xff, segments.vecs[i].bv_len);
+			memset(page_address(segments.vecs[i].bv_page), 0xff,
+			       segments.vecs[i].bv_len);
 		envelope_bounce_wipe(&segments);
 		expect_cleared(test, &segments);
 		envelope_bounce_free(&bounce, &segments);
