@@ -509,10 +509,13 @@ static void cut_lease(struct envelope *env, unsigned int seconds)
  * envelope_life_restored() - this machine goes on from where it once was, or another did
  * @seconds: after which every lease ends at the latest, unless it is renewed
  *
- * Who renews them hears of it. Context: may sleep.
+ * Who renews them hears of it. Without I/O, which may wait for a key that another fence wipes.
+ *
+ * Context: may sleep.
  */
 void envelope_life_restored(unsigned int seconds)
 {
+	unsigned int noio = memalloc_noio_save();
 	struct envelope *env;
 
 	atomic64_set(&restored, ktime_get_boottime_seconds());
@@ -520,6 +523,7 @@ void envelope_life_restored(unsigned int seconds)
 	list_for_each_entry(env, &instances, life.instance)
 		cut_lease(env, seconds);
 	mutex_unlock(&instances_lock);
+	memalloc_noio_restore(noio);
 }
 
 /** envelope_life_restored_at() - when that was last, in seconds of boot time; 0 for never */

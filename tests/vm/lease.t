@@ -51,10 +51,6 @@ said() { # said WHAT: the hook was told
 	grep -q "^$1" $RUN/hook
 }
 
-journal() { # journal TEXT: keyd logged it
-	journalctl -q -u envelope-keyd -o cat | grep -qF "$1"
-}
-
 # As a user has it
 systemctl restart envelope-keyd
 ok "format" envelopectl format /dev/vdb

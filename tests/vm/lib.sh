@@ -112,6 +112,11 @@ observe() {
 	echo "$answer"
 }
 
+# journal TEXT: envelope-keyd logged it
+journal() {
+	journalctl -q -u envelope-keyd -o cat | grep -qF "$1"
+}
+
 # The last lines that the kernel said of device-mapper
 kernel_said() {
 	dmesg | grep 'device-mapper' | grep -v 'ioctl:' | tail -n 3

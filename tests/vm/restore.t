@@ -26,10 +26,6 @@ lease_is() { # lease_is TEST SECONDS: what is left of it
 	test "$(field lease)" "$@"
 }
 
-journal() { # journal TEXT: keyd logged it
-	journalctl -q -u envelope-keyd -o cat | grep -qF "$1"
-}
-
 kek_is() {
 	[ "$(envelopectl status held --json | jq -r '.devices[0].checks[0].state')" = "$1" ]
 }
