@@ -77,6 +77,12 @@ is_readonly() {
 	dmesg | grep -q 'EXT4-fs .*: Remounting filesystem read-only' && ! touch "$ROOT/var/tmp/another" 2>/dev/null
 }
 
+# From Linux 6.6 to 6.14 ext4 refuses reads too, where it is said to be read-only after an error
+shuts_down() {
+	local fixed=6.15 broken=6.6
+	[ "$(printf '%s\n' $broken "$(uname -r)" $fixed | sort -V | sed -n 2p)" = "$(uname -r)" ]
+}
+
 is_well() {
 	[ "$(status '.checks[0].state')" = ok ]
 }
@@ -159,10 +165,18 @@ ok "… and well" poll 20 is_well
 is "… but nobody gives it its key unasked" "$(kernel_state)" fenced
 ok "unlock" envelopectl unlock root
 echo 3 >/proc/sys/vm/drop_caches
-ok "it can be read" cmp $ROOT/$VICTIM /$VICTIM
+if shuts_down; then
+	not_ok "it cannot be read any more" cmp $ROOT/$VICTIM /$VICTIM
+else
+	ok "it can be read" cmp $ROOT/$VICTIM /$VICTIM
+fi
 nsenter -t 1 -m /bin/mount -o remount,rw /
 ok "it cannot be made writable" is_readonly
 ok "booted again, it can" boot_again
 ok "… and has what it had" cmp /run/again/var/tmp/written /$VICTIM
 ok "the kernel log is clean" kernel_clean
-done_testing
+echo "1..$TESTS"
+# Who would switch the machine off lies on that root
+echo $((FAILED > 0)) >/dev/virtio-ports/status
+echo o >/proc/sysrq-trigger
+exec tail -f /dev/null
