@@ -50,6 +50,8 @@ static DEFINE_PER_CPU(unsigned long, own);
  * @tried_done: @tried's @done by then
  * @skip:       so many bytes are to go by before a bio is given away
  * @wait:       so many did after the last one that was given away in vain
+ *
+ * From @tried on, an interrupt of this CPU may change what it is at.
  */
 struct envelope_spread {
 	struct envelope *env;
@@ -229,15 +231,16 @@ static int find_taker(struct envelope *env, unsigned int size)
 static bool is_time(struct envelope_spread *mine, unsigned int size)
 {
 	struct envelope_spread *tried = READ_ONCE(mine->tried);
-	unsigned int skip;
+	unsigned int skip, wait;
 
 	WRITE_ONCE(mine->tried, NULL);
 	if (tried && !backlog(tried)) {
-		mine->wait = min_t(unsigned int, 2 * mine->wait + size, ENVELOPE_SPREAD_SKIP);
-		mine->skip = mine->wait;
+		wait = min(2 * READ_ONCE(mine->wait) + size, (unsigned int)ENVELOPE_SPREAD_SKIP);
+		WRITE_ONCE(mine->wait, wait);
+		WRITE_ONCE(mine->skip, wait);
 	} else if (tried) {
-		mine->wait = 0;
-		return atomic_read(&tried->done) == mine->tried_done;
+		WRITE_ONCE(mine->wait, 0);
+		return atomic_read(&tried->done) == READ_ONCE(mine->tried_done);
 	}
 	/* read once: an interrupt that does this too must not take it below 0 */
 	skip = READ_ONCE(mine->skip);
@@ -252,7 +255,7 @@ static void give(struct envelope_spread *mine, int cpu, struct envelope_io *io)
 	struct envelope_spread *taker = per_cpu_ptr(env->spread, cpu);
 
 	this_cpu_inc(env->stats->given);
-	mine->tried_done = atomic_read(&taker->done);
+	WRITE_ONCE(mine->tried_done, atomic_read(&taker->done));
 	atomic_inc(&taker->given);
 	WRITE_ONCE(mine->tried, taker);
 	rcu_read_lock();
