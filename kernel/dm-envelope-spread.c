@@ -235,7 +235,8 @@ static bool is_time(struct envelope_spread *mine, unsigned int size)
 
 	WRITE_ONCE(mine->tried, NULL);
 	if (tried && !backlog(tried)) {
-		wait = min(2 * READ_ONCE(mine->wait) + size, (unsigned int)ENVELOPE_SPREAD_SKIP);
+		wait = min_t(unsigned int, 2 * READ_ONCE(mine->wait) + size,
+			     ENVELOPE_SPREAD_SKIP);
 		WRITE_ONCE(mine->wait, wait);
 		WRITE_ONCE(mine->skip, wait);
 	} else if (tried) {
