@@ -40,6 +40,14 @@ static bool takes_value(const struct command *command, const char *name, size_t 
 	return length == 6 && !strncmp(name, "socket", 6);
 }
 
+/* The last one counts, unless the command asks for all */
+static void give(struct arguments *arguments, int option, const char *value)
+{
+	arguments->values[option] = value;
+	arguments->given[arguments->n_given].option = option;
+	arguments->given[arguments->n_given++].value = value;
+}
+
 /* --name, --name=value or --name value; @i is moved past what was used */
 static int parse_option(const struct command *command, int argc, char **argv, int *i,
 			struct context *context, struct arguments *arguments, bool *help,
@@ -59,8 +67,11 @@ static int parse_option(const struct command *command, int argc, char **argv, in
 		return envelope_fail(e, ENVELOPE_E_USAGE, "%s: --%.*s takes no value",
 				     command->name, (int)length, name);
 	}
+	if (arguments->n_given == COMMAND_GIVEN_MAX)
+		return envelope_fail(e, ENVELOPE_E_USAGE, "%s: more than %d options", command->name,
+				     COMMAND_GIVEN_MAX);
 	if (option >= 0)
-		arguments->values[option] = value ? value : "";
+		give(arguments, option, value ? value : "");
 	else if (!common_option(name, length, value, context, help))
 		return envelope_fail(e, ENVELOPE_E_USAGE, "%s: unknown option --%.*s",
 				     command->name, (int)length, name);

@@ -5,10 +5,19 @@
 
 #include "command.h"
 
-enum { FORMAT_KEK, FORMAT_LABEL, FORMAT_UUID, FORMAT_SECTOR_SIZE, FORMAT_FORCE, FORMAT_ACCEPT_NEW };
+enum {
+	FORMAT_KEK,
+	FORMAT_THRESHOLD,
+	FORMAT_LABEL,
+	FORMAT_UUID,
+	FORMAT_SECTOR_SIZE,
+	FORMAT_FORCE,
+	FORMAT_ACCEPT_NEW
+};
 
 static const struct option_spec format_options[] = {
-	[FORMAT_KEK] = { "kek", "NAME", "the KEK that wraps its key (default)" },
+	[FORMAT_KEK] = { "kek", "NAME", "a KEK that wraps its key (default); may be repeated" },
+	[FORMAT_THRESHOLD] = { "threshold", "N", "so many of the KEKs together open it (1)" },
 	[FORMAT_LABEL] = { "label", "TEXT", "of the volume, for LABEL=" },
 	[FORMAT_UUID] = { "uuid", "UUID", "of the volume, instead of a fresh one" },
 	[FORMAT_SECTOR_SIZE] = { "sector-size", "BYTES", "of encryption: 512 to 4096" },
@@ -21,13 +30,16 @@ static const struct option_spec format_options[] = {
 static int run_format(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
 	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
+	struct json_object *slot;
 	int r = add_device(parameters, a->words[0], e);
 
 	if (r == 0)
 		r = add_number(parameters, "sector_size", a->values[FORMAT_SECTOR_SIZE], e);
+	if (r == 0)
+		r = add_number(parameters, "threshold", a->values[FORMAT_THRESHOLD], e);
 	if (r < 0)
 		return r;
-	add_text(parameters, "kek", a->values[FORMAT_KEK]);
+	add_list(parameters, "keks", a, FORMAT_KEK);
 	add_text(parameters, "label", a->values[FORMAT_LABEL]);
 	add_text(parameters, "uuid", a->values[FORMAT_UUID]);
 	add_flag(parameters, "force", a->values[FORMAT_FORCE]);
@@ -37,9 +49,10 @@ static int run_format(struct context *context, const struct arguments *a, struct
 		return r;
 	if (!output_json(context, reply)) {
 		printf("%s: formatted as volume %s\n", a->words[0], member(reply, "uuid"));
-		printf("its key is wrapped by KEK %s, version %s%s\n", member(reply, "kek"),
-		       member(reply, "version"),
-		       member_true(reply, "created_kek") ? ", which was created for it" : "");
+		if (json_object_object_get_ex(reply, "slot", &slot))
+			print_slot(slot);
+		if (member_true(reply, "created_kek"))
+			printf("KEK default was created for it\n");
 	}
 	output_warnings(reply);
 	return 0;

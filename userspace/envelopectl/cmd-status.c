@@ -125,21 +125,6 @@ const struct command command_status = {
 	"status", "[NAME]", 0, 1, "What is open, and how it is", no_options, run_status,
 };
 
-static void print_slot(struct json_object *slot)
-{
-	struct json_object *shares;
-	size_t n = member_array(slot, "shares", &shares);
-
-	printf("  slot %s:       token %s, %s of %zu, %s\n", member(slot, "slot"),
-	       member(slot, "token"), member(slot, "threshold"), n, member(slot, "created"));
-	for (size_t i = 0; i < n; i++) {
-		struct json_object *share = json_object_array_get_idx(shares, i);
-
-		printf("    share %s:    KEK %s, version %s, %s\n", member(share, "index"),
-		       member(share, "kek"), member(share, "version"), member(share, "algorithm"));
-	}
-}
-
 static void print_dump(struct json_object *d)
 {
 	struct json_object *slots;

@@ -26,12 +26,19 @@ struct option_spec {
 };
 
 #define COMMAND_OPTIONS_MAX 10
+#define COMMAND_GIVEN_MAX   64
+#define COMMAND_TEXT_MAX    1024 /* a list in one cell */
 
 /** struct arguments - a command line, parsed: values by the position of the option's spec */
 struct arguments {
 	char **words;
 	int n;
 	const char *values[COMMAND_OPTIONS_MAX]; /* "" for an option that is given without one */
+	struct {
+		int option;
+		const char *value;
+	} given[COMMAND_GIVEN_MAX]; /* one by one, for those that may be given again and again */
+	int n_given;
 };
 
 /**
@@ -52,8 +59,9 @@ extern const struct option_spec no_options[];
 
 extern const struct command command_format, command_open, command_close, command_resize,
 	command_lock, command_unlock, command_status, command_dump, command_rewrap, command_erase,
-	command_kek_create, command_kek_list, command_kek_show, command_kek_rotate,
-	command_kek_disable, command_kek_enable, command_key_check;
+	command_slot_add, command_slot_remove, command_slot_list, command_kek_create,
+	command_kek_list, command_kek_show, command_kek_rotate, command_kek_disable,
+	command_kek_enable, command_key_check;
 
 /* arguments.c */
 
@@ -68,6 +76,10 @@ void add_text(struct json_object *parameters, const char *name, const char *valu
 void add_flag(struct json_object *parameters, const char *name, bool set);
 int add_number(struct json_object *parameters, const char *name, const char *value,
 	       struct envelope_error *e);
+
+/** add_list() - all values of an option, as an array; where there is none it adds nothing */
+void add_list(struct json_object *parameters, const char *name, const struct arguments *arguments,
+	      int option);
 
 /** add_device() - "device": the absolute path of what device_path() finds */
 int add_device(struct json_object *parameters, const char *spec, struct envelope_error *e);
@@ -110,6 +122,9 @@ uint64_t member_number(struct json_object *object, const char *name);
 bool member_true(struct json_object *object, const char *name);
 /** member_list() - an array of texts, with commas between */
 const char *member_list(struct json_object *object, const char *name, char *text, size_t room);
+
+/** print_slot() - a slot of a volume, for people */
+void print_slot(struct json_object *slot);
 
 /* Rows of cells; a column is as wide as its widest cell. */
 struct table;

@@ -20,6 +20,21 @@ void add_text(struct json_object *parameters, const char *name, const char *valu
 		json_object_object_add(parameters, name, json_object_new_string(value));
 }
 
+void add_list(struct json_object *parameters, const char *name, const struct arguments *arguments,
+	      int option)
+{
+	struct json_object *array;
+
+	if (!arguments->values[option])
+		return;
+	array = json_object_new_array();
+	for (int i = 0; i < arguments->n_given; i++)
+		if (arguments->given[i].option == option)
+			json_object_array_add(array,
+					      json_object_new_string(arguments->given[i].value));
+	json_object_object_add(parameters, name, array);
+}
+
 void add_flag(struct json_object *parameters, const char *name, bool set)
 {
 	if (set)

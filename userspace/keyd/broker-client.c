@@ -90,22 +90,62 @@ int broker_kek(struct op *op, enum broker_op kind, const char *kek,
 	return worker_error(reply, e);
 }
 
-int broker_unwrap(struct op *op, const struct envelope_share *share, uint8_t *secret,
+static void unwrap_request(const struct envelope_share *share,
+			   struct envelope_worker_request *request)
+{
+	request->op = ENVELOPE_WORKER_UNWRAP;
+	memcpy(request->version, share->version, sizeof(request->version));
+	memcpy(request->algorithm, share->algorithm, sizeof(request->algorithm));
+	memcpy(request->wrapped, share->wrapped, share->wrapped_size);
+	request->wrapped_size = share->wrapped_size;
+}
+
+static int unwrap(struct op *op, const struct envelope_share *share, uint8_t *secret,
 		  struct envelope_error *e)
 {
-	struct envelope_worker_request request = { .op = ENVELOPE_WORKER_UNWRAP,
-						   .wrapped_size = share->wrapped_size };
+	struct envelope_worker_request request = {};
 	struct envelope_worker_reply reply;
 	int r;
 
-	memcpy(request.version, share->version, sizeof(request.version));
-	memcpy(request.algorithm, share->algorithm, sizeof(request.algorithm));
-	memcpy(request.wrapped, share->wrapped, share->wrapped_size);
+	unwrap_request(share, &request);
 	r = broker_kek(op, BROKER_KEK_USE, share->kek, &request, &reply, e);
 	if (!r)
 		envelope_secret_copy(secret, op->secrets->share, ENVELOPE_SHARE_BYTES);
 	envelope_secret_wipe(op->secrets->share, ENVELOPE_SHARE_BYTES);
 	return r;
+}
+
+int broker_unwrap_begin(struct op *op, const struct envelope_share *share, unsigned int cell,
+			struct envelope_error *e)
+{
+	struct broker_request request = { .op = BROKER_UNWRAP, .cell = cell };
+
+	unwrap_request(share, &request.worker);
+	memcpy(request.kek, share->kek, sizeof(request.kek));
+	return ask(op, &request, e);
+}
+
+int broker_unwrapped(struct op *op, unsigned int patience, unsigned int *cell,
+		     struct envelope_error *e)
+{
+	struct broker_request request = { .op = BROKER_UNWRAPPED, .patience = patience };
+	struct broker_reply reply;
+	int r = exchange(op, &request, &reply, e);
+
+	if (r)
+		return r;
+	memset(e, 0, sizeof(*e));
+	*cell = reply.cell;
+	if (reply.cell < BROKER_CELLS)
+		worker_error(&reply.worker, e);
+	return 0;
+}
+
+void broker_unwrap_end(struct op *op)
+{
+	struct broker_request request = { .op = BROKER_UNWRAP_END };
+
+	ask(op, &request, NULL);
 }
 
 static int take_wrapped(const struct envelope_worker_reply *reply, struct envelope_share *share,
@@ -137,7 +177,7 @@ int broker_wrap(struct op *op, const uint8_t *secret, struct envelope_share *sha
 	if (!r)
 		r = take_wrapped(&reply, share, e);
 	if (!r)
-		r = broker_unwrap(op, share, back, e);
+		r = unwrap(op, share, back, e);
 	if (!r && !envelope_secret_equal(back, secret, ENVELOPE_SHARE_BYTES))
 		r = envelope_fail(e, ENVELOPE_E_KEK_UNAVAILABLE,
 				  "the provider of KEK %s does not unwrap what it wrapped",

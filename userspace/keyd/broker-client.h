@@ -21,9 +21,23 @@ int broker_kek(struct op *op, enum broker_op kind, const char *kek,
 int broker_wrap(struct op *op, const uint8_t *secret, struct envelope_share *share,
 		struct envelope_error *e);
 
-/** broker_unwrap() - @secret: locked memory of ENVELOPE_SHARE_BYTES */
-int broker_unwrap(struct op *op, const struct envelope_share *share, uint8_t *secret,
-		  struct envelope_error *e);
+/** broker_unwrap_begin() - let a provider unwrap @share into op->secrets->cells[@cell] */
+int broker_unwrap_begin(struct op *op, const struct envelope_share *share, unsigned int cell,
+			struct envelope_error *e);
+
+/**
+ * broker_unwrapped() - wait for the next of these
+ * @patience: ms
+ * @cell:     which it is; BROKER_CELLS where the time is over
+ * @e:	      how it went: code ENVELOPE_OK where the cell has the share
+ *
+ * Return: 0, or -code with @e where there is nothing to wait for.
+ */
+int broker_unwrapped(struct op *op, unsigned int patience, unsigned int *cell,
+		     struct envelope_error *e);
+
+/** broker_unwrap_end() - the others are not needed any more */
+void broker_unwrap_end(struct op *op);
 
 /** broker_table() - ACTIVATE and SET_KEY take @dek, RELOAD has none; @opened may be NULL */
 int broker_table(struct op *op, enum broker_op kind, const struct table *table,

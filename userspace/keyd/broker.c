@@ -12,6 +12,7 @@
 #include "op.h"
 #include "reload.h"
 #include "session.h"
+#include "unwraps.h"
 #include "worker.h"
 
 /* A handler fills @reply->error; false when the answer follows later */
@@ -81,14 +82,20 @@ static bool worker_op_is(const struct broker_request *request, enum envelope_wor
 	return false;
 }
 
+static bool names_kek(const struct broker_request *request, struct broker_reply *reply)
+{
+	if (envelope_kek_name_valid(request->kek) &&
+	    request->worker.wrapped_size <= ENVELOPE_WRAPPED_MAX)
+		return true;
+	envelope_fail(&reply->error, ENVELOPE_E_USAGE, "no such name of a KEK");
+	return false;
+}
+
 static bool call_worker(struct session *s, const struct broker_request *request,
 			struct broker_reply *reply)
 {
-	if (!envelope_kek_name_valid(request->kek) ||
-	    request->worker.wrapped_size > ENVELOPE_WRAPPED_MAX) {
-		envelope_fail(&reply->error, ENVELOPE_E_USAGE, "no such name of a KEK");
+	if (!names_kek(request, reply))
 		return true;
-	}
 	memset(&s->call, 0, sizeof(s->call));
 	s->call.request = request->worker;
 	s->call.share = s->secrets->share;
@@ -122,6 +129,22 @@ static bool kek_use(struct session *s, const struct broker_request *request,
 {
 	return !worker_op_is(request, ENVELOPE_WORKER_WRAP, ENVELOPE_WORKER_UNWRAP, reply) ||
 	       call_worker(s, request, reply);
+}
+
+static bool unwrap(struct session *s, const struct broker_request *request,
+		   struct broker_reply *reply)
+{
+	if (worker_op_is(request, ENVELOPE_WORKER_UNWRAP, ENVELOPE_WORKER_UNWRAP, reply) &&
+	    names_kek(request, reply))
+		unwraps_begin(s, request, reply);
+	return true;
+}
+
+static bool unwrap_end(struct session *s, const struct broker_request *request,
+		       struct broker_reply *reply)
+{
+	unwraps_forget(s);
+	return true;
 }
 
 static bool kek_change(struct session *s, const struct broker_request *request,
@@ -329,6 +352,9 @@ static const handler handlers[BROKER_OPS] = {
 	[BROKER_KEK_DECLARED] = kek_declared,
 	[BROKER_KEK_READ] = kek_read,
 	[BROKER_KEK_USE] = kek_use,
+	[BROKER_UNWRAP] = unwrap,
+	[BROKER_UNWRAPPED] = unwraps_next,
+	[BROKER_UNWRAP_END] = unwrap_end,
 	[BROKER_KEK_CHANGE] = kek_change,
 	[BROKER_ACTIVATE] = activate,
 	[BROKER_RELOAD] = reload,
@@ -351,10 +377,10 @@ static bool config_valid(const struct envelope_kek_config *config)
 
 static bool pin_valid(const struct envelope_pin *pin)
 {
-	for (unsigned int i = 0; i < pin->n_keks && i < ENVELOPE_SHARES_MAX; i++)
+	for (unsigned int i = 0; i < pin->n_keks && i < ENVELOPE_PIN_KEKS_MAX; i++)
 		if (!memchr(pin->keks[i], '\0', sizeof(pin->keks[i])))
 			return false;
-	return pin->n_keks <= ENVELOPE_SHARES_MAX && memchr(pin->uuid, '\0', sizeof(pin->uuid)) &&
+	return pin->n_keks <= ENVELOPE_PIN_KEKS_MAX && memchr(pin->uuid, '\0', sizeof(pin->uuid)) &&
 	       memchr(pin->created, '\0', sizeof(pin->created));
 }
 
@@ -392,7 +418,8 @@ void broker_handle(struct session *s, const struct broker_request *request)
 	struct broker_reply reply = {};
 
 	if (request->op >= BROKER_OPS || !(s->method->allowed & BROKER_BIT(request->op)) ||
-	    !terminated(request) || !opened_valid(&request->opened) ||
+	    !terminated(request) || request->patience > BROKER_PATIENCE_MAX ||
+	    !opened_valid(&request->opened) ||
 	    (request->op == BROKER_KEK_DECLARED && !config_valid(&request->declared))) {
 		session_abort(s, "it asks for what it may not have");
 		return;

@@ -26,6 +26,9 @@ enum broker_op {
 	BROKER_KEK_DECLARED, /* the host declares request.declared */
 	BROKER_KEK_READ,     /* let the KEK's worker do request.worker: ATTRIBUTES, VERSION */
 	BROKER_KEK_USE,	     /* WRAP, UNWRAP: secrets.share is read or filled */
+	BROKER_UNWRAP,	     /* begin to unwrap request.worker into secrets.cells[request.cell] */
+	BROKER_UNWRAPPED,    /* the next of these that is done: reply.cell, reply.worker */
+	BROKER_UNWRAP_END,   /* the others are not needed any more */
 	BROKER_KEK_CHANGE,   /* CREATE, ROTATE */
 	BROKER_ACTIVATE,     /* put secrets.dek into the keyring and load request.table with it */
 	BROKER_RELOAD,	     /* load request.table with the key that is there */
@@ -49,7 +52,9 @@ struct broker_opened {
 
 struct broker_request {
 	uint32_t op;
-	uint64_t disk[2]; /* identity, see op_lock_disk() */
+	uint32_t cell;	   /* UNWRAP: less than BROKER_CELLS, and not in use */
+	uint32_t patience; /* UNWRAPPED: ms to wait for one */
+	uint64_t disk[2];  /* identity, see op_lock_disk() */
 	char kek[ENVELOPE_KEK_NAME_MAX + 1];
 	struct envelope_kek_config declared;
 	char name[TABLE_NAME_MAX + 1];
@@ -62,10 +67,13 @@ struct broker_request {
 
 struct broker_reply {
 	struct envelope_error error; /* code ENVELOPE_OK where all is well */
+	uint32_t cell;		     /* UNWRAPPED: BROKER_CELLS where none was done in time */
 	struct envelope_worker_reply worker;
 };
 
-#define BROKER_PAGE 4096
+#define BROKER_PAGE	    4096
+#define BROKER_CELLS	    32	  /* unwraps of a session at once */
+#define BROKER_PATIENCE_MAX 60000 /* ms */
 
 /**
  * struct broker_secrets - shared by a session and the main process; each wipes what it has read
@@ -73,6 +81,7 @@ struct broker_reply {
  */
 struct broker_secrets {
 	uint8_t share[ENVELOPE_SHARE_BYTES];
+	uint8_t cells[BROKER_CELLS][ENVELOPE_SHARE_BYTES];
 	uint8_t dek[ENVELOPE_DEK_MAX];
 	_Alignas(BROKER_PAGE) uint8_t pool[16 * BROKER_PAGE];
 };

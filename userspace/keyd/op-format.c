@@ -10,31 +10,35 @@
 #include "log.h"
 #include "op.h"
 #include "pin.h"
+#include "seal.h"
 #include "unlock.h"
 
 struct format {
-	char device[256], kek[ENVELOPE_KEK_NAME_MAX + 1], label[48], uuid[ENVELOPE_UUID_TEXT + 1];
+	char device[256], label[48], uuid[ENVELOPE_UUID_TEXT + 1];
+	struct policy policy;
+	char by[256]; /* the policy, for people */
 	uint32_t sector_size;
 	bool force, accept_new;
 	struct envelope_format volume;
 	struct envelope_geometry geometry;
 	struct stat st;
-	struct envelope_kek_config config;
-	struct envelope_worker_reply current;
+	struct envelope_token token;
 	bool created_kek;
+	struct json_object *warnings;
 };
 
 static int read_parameters(struct op *op, struct format *f, struct envelope_error *e)
 {
-	static const char *const known[] = { "device",	    "kek",   "label",	   "uuid",
+	static const char *const known[] = { "device",	    "keks",  "threshold",  "label", "uuid",
 					     "sector_size", "force", "accept_new", NULL };
 	int r = op_known(op, known, e);
 
-	strcpy(f->kek, ENVELOPE_DEFAULT_KEK);
 	if (!r)
 		r = op_text(op, "device", true, f->device, sizeof(f->device), e);
 	if (!r)
-		r = op_text(op, "kek", false, f->kek, sizeof(f->kek), e);
+		r = policy_read(op, &f->policy, e);
+	if (!r && !f->policy.n)
+		strcpy(f->policy.keks[f->policy.n++], ENVELOPE_DEFAULT_KEK);
 	if (!r)
 		r = op_text(op, "label", false, f->label, sizeof(f->label), e);
 	if (!r)
@@ -50,6 +54,7 @@ static int read_parameters(struct op *op, struct format *f, struct envelope_erro
 					       .label = *f->label ? f->label : NULL,
 					       .sector_size = f->sector_size,
 					       .force = f->force };
+	policy_text(&f->policy, f->by, sizeof(f->by));
 	return r;
 }
 
@@ -76,8 +81,6 @@ static int check(struct op *op, struct format *f, struct envelope_error *e)
 	r = envelope_volume_check_device(&f->volume, &f->geometry, e);
 	if (!r)
 		r = check_pin(op, f, e);
-	if (!r)
-		r = kek_declared(op, f->kek, &f->config, e);
 	return r;
 }
 
@@ -85,8 +88,9 @@ static int check(struct op *op, struct format *f, struct envelope_error *e)
 static int prove(struct op *op, const struct format *f, const uint8_t *dek,
 		 struct envelope_error *e)
 {
+	const struct unlock_by by = { .accept_new = true };
 	_cleanup_unlocked_ struct unlocked u = {};
-	int r = unlock(op, f->device, true, &u, e);
+	int r = unlock(op, f->device, &by, &u, e);
 
 	if (!r && !envelope_secret_equal(u.dek, dek, f->geometry.key_size))
 		r = envelope_fail(e, ENVELOPE_E_FAILED, "%s opens to another key", f->device);
@@ -98,17 +102,15 @@ static int prove(struct op *op, const struct format *f, const uint8_t *dek,
 static int write_and_prove(struct op *op, struct format *f, const uint8_t *dek,
 			   struct envelope_error *e)
 {
-	const char *keks[] = { f->kek };
-	struct envelope_token token;
 	int r;
 
-	op_step(op, "wrapping the key by KEK %s, version %s", f->kek, f->current.version);
-	r = seal_slot(op, &f->geometry, 0, keks, 1, dek, &token, e);
+	op_step(op, "wrapping the key by %s", f->by);
+	r = seal_slot(op, &f->geometry, 0, &f->policy, dek, &f->token, e);
 	if (r)
 		return r;
 	op_step(op, "writing the header to %s", f->device);
 	f->volume.uuid = f->geometry.uuid;
-	r = envelope_volume_format(&f->volume, &f->geometry, dek, &token, e);
+	r = envelope_volume_format(&f->volume, &f->geometry, dek, &f->token, e);
 	if (r)
 		return r;
 	r = prove(op, f, dek, e);
@@ -120,31 +122,63 @@ static int write_and_prove(struct op *op, struct format *f, const uint8_t *dek,
 	return r;
 }
 
-static void warn(struct json_object *warnings, const char *fmt, const char *a, const char *b)
+static void warn(struct format *f, const char *fmt, const char *a, const char *b)
 {
 	char text[1024];
 
 	snprintf(text, sizeof(text), fmt, a, b);
-	json_object_array_add(warnings, json_object_new_string(text));
+	json_object_array_add(f->warnings, json_object_new_string(text));
 }
 
-static struct json_object *warnings(const struct format *f)
+static void warn_of_kek(struct format *f, const struct envelope_kek_config *config,
+			const struct envelope_worker_reply *current)
 {
-	struct json_object *array = json_object_new_array();
 	struct stat store;
 
-	if (f->current.unbacked)
-		warn(array,
+	if (current->unbacked)
+		warn(f,
 		     "no backup holds the key store %s as it is: should it be lost, so may be %s; "
 		     "copy it to a safe place (envelope-keyd(8) tells how)",
-		     f->config.keystore, f->device);
-	if (S_ISBLK(f->st.st_mode) && !stat(f->config.keystore, &store) &&
+		     config->keystore, f->device);
+	if (S_ISBLK(f->st.st_mode) && !stat(config->keystore, &store) &&
 	    device_same_disk(store.st_dev, f->st.st_rdev))
-		warn(array,
+		warn(f,
 		     "the key store %s lies on the disk of %s: "
 		     "whoever has the disk has the key too",
-		     f->config.keystore, f->device);
-	return array;
+		     config->keystore, f->device);
+}
+
+/* All of them are there, before a byte is written */
+static int find_keks(struct op *op, struct format *f, struct envelope_error *e)
+{
+	struct envelope_worker_reply current;
+	struct envelope_kek_config config;
+	bool created;
+	int r = 0;
+
+	for (unsigned int i = 0; i < f->policy.n && !r; i++) {
+		r = kek_declared(op, f->policy.keks[i], &config, e);
+		if (!r)
+			r = kek_ensure(op, f->policy.keks[i], &created, &current, e);
+		if (r)
+			return r;
+		f->created_kek |= created;
+		warn_of_kek(f, &config, &current);
+	}
+	return 0;
+}
+
+static int format(struct op *op, struct format *f, uint8_t *dek, struct envelope_error *e)
+{
+	int r = read_parameters(op, f, e);
+
+	if (!r)
+		r = check(op, f, e);
+	if (!r)
+		r = find_keks(op, f, e);
+	if (!r && envelope_random(dek, f->geometry.key_size))
+		r = envelope_fail(e, ENVELOPE_E_FAILED, "no random numbers for a key");
+	return r ? r : write_and_prove(op, f, dek, e);
 }
 
 int op_format(struct op *op, struct json_object **result, struct envelope_error *e)
@@ -155,26 +189,21 @@ int op_format(struct op *op, struct json_object **result, struct envelope_error 
 
 	if (!dek)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
-	r = read_parameters(op, &f, e);
-	if (!r)
-		r = check(op, &f, e);
-	if (!r)
-		r = kek_ensure(op, f.kek, &f.created_kek, &f.current, e);
-	if (!r && envelope_random(dek, f.geometry.key_size))
-		r = envelope_fail(e, ENVELOPE_E_FAILED, "no random numbers for a key");
-	if (!r)
-		r = write_and_prove(op, &f, dek, e);
-	if (r)
+	f.warnings = json_object_new_array();
+	r = format(op, &f, dek, e);
+	if (r) {
+		json_object_put(f.warnings);
 		return r;
+	}
 	log_line(LOG_NOTICE,
-		 &(struct log_fields) {
-			 .id = LOG_ID_FORMATTED, .volume = f.geometry.uuid, .kek = f.kek },
-		 "%s is formatted as volume %s, under KEK %s", f.device, f.geometry.uuid, f.kek);
+		 &(struct log_fields) { .id = LOG_ID_FORMATTED,
+					.volume = f.geometry.uuid,
+					.kek = f.policy.keks[0] },
+		 "%s is formatted as volume %s, under %s", f.device, f.geometry.uuid, f.by);
 	*result = json_object_new_object();
 	op_add_text(*result, "uuid", f.geometry.uuid);
-	op_add_text(*result, "kek", f.kek);
-	op_add_text(*result, "version", f.current.version);
+	json_object_object_add(*result, "slot", op_slot(0, &f.token));
 	op_add_bool(*result, "created_kek", f.created_kek);
-	json_object_object_add(*result, "warnings", warnings(&f));
+	json_object_object_add(*result, "warnings", f.warnings);
 	return 0;
 }

@@ -17,7 +17,8 @@
 
 struct open {
 	char device[256];
-	bool readonly, accept_new;
+	bool readonly;
+	struct unlock_by by;
 	struct table table;
 	struct broker_opened opened;
 	struct stat st;
@@ -61,7 +62,7 @@ static int read_parameters(struct op *op, struct open *o, struct envelope_error 
 	if (!r)
 		r = op_bool(op, "allow_discards", &o->table.allow_discards, e);
 	if (!r)
-		r = op_bool(op, "accept_new", &o->accept_new, e);
+		r = op_bool(op, "accept_new", &o->by.accept_new, e);
 	if (!r)
 		r = read_policy(op, &o->table, e);
 	return r;
@@ -177,7 +178,7 @@ int op_open(struct op *op, struct json_object **result, struct envelope_error *e
 	if (!r)
 		r = check_free(op, &o, e);
 	if (!r)
-		r = unlock(op, o.device, o.accept_new, &u, e);
+		r = unlock(op, o.device, &o.by, &u, e);
 	if (!r)
 		r = check_not_open(&o, &u, e);
 	if (!r)

@@ -8,10 +8,11 @@
 #include <string.h>
 
 #include "broker-client.h"
-#include "device.h"
+#include "header.h"
 #include "kek.h"
 #include "log.h"
 #include "op.h"
+#include "seal.h"
 #include "unlock.h"
 
 static int is_current(struct op *op, const struct envelope_token *token, bool *current,
@@ -53,31 +54,18 @@ static int drop_twins(struct unlocked *u, const struct envelope_slot *old, struc
 static int renew(struct op *op, struct unlocked *u, const struct envelope_slot *old,
 		 struct envelope_error *e)
 {
-	const char *keks[ENVELOPE_SHARES_MAX];
 	struct envelope_token token;
+	struct policy policy;
 	int r;
 
-	for (unsigned int i = 0; i < old->token.n_shares; i++)
-		keks[i] = old->token.shares[i].kek;
+	policy_of(&old->token, &policy);
 	op_step(op, "wrapping slot %u anew", old->token.slot);
-	r = seal_slot(op, u->geometry, old->token.slot, keks, old->token.n_shares, u->dek, &token,
-		      e);
+	r = seal_slot(op, u->geometry, old->token.slot, &policy, u->dek, &token, e);
 	if (r)
 		return r;
 	op_step(op, "writing slot %u", old->token.slot);
 	r = envelope_volume_replace_slot(u->volume, old->token_id, &token, e);
 	return r ? r : drop_twins(u, old, e);
-}
-
-/* Before the first change */
-static int prepare(struct op *op, struct unlocked *u, struct envelope_error *e)
-{
-	int r = op_check_writable(envelope_volume_device(u->volume), e);
-
-	if (r)
-		return r;
-	op_step(op, "backing up the header");
-	return envelope_volume_backup(u->volume, op->manager->headers_dir, HEADERS_KEPT, e);
 }
 
 static int renew_all(struct op *op, struct unlocked *u, bool *changed, struct envelope_error *e)
@@ -96,7 +84,7 @@ static int renew_all(struct op *op, struct unlocked *u, bool *changed, struct en
 		if (current && !other)
 			continue;
 		if (!*changed)
-			r = prepare(op, u, e);
+			r = header_begin(op, u, e);
 		if (!r)
 			r = renew(op, u, &u->slots[i], e);
 		if (r)
@@ -104,33 +92,6 @@ static int renew_all(struct op *op, struct unlocked *u, bool *changed, struct en
 		*changed = true;
 	}
 	return 0;
-}
-
-static int check_thresholds(const struct unlocked *u, struct envelope_error *e)
-{
-	for (size_t i = 0; i < u->n_slots; i++)
-		if (u->slots[i].token.threshold != 1)
-			return envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
-					     "%s: slot %u needs %u shares; this version writes "
-					     "slots of one",
-					     envelope_volume_device(u->volume),
-					     u->slots[i].token.slot, u->slots[i].token.threshold);
-	return 0;
-}
-
-/* A device that is open hangs on the new version from now on, not on the one that opened it */
-static void tell_who_has_it_open(struct op *op, struct unlocked *u, unsigned int slot)
-{
-	struct broker_opened opened;
-	char name[TABLE_NAME_MAX + 1];
-
-	if (device_of_volume(u->geometry->uuid, name, NULL) || !*name)
-		return;
-	for (size_t i = 0; i < u->n_slots; i++)
-		if (u->slots[i].token.slot == slot)
-			u->opened = i;
-	opened_by(op, u, &opened);
-	broker_opened(op, name, &opened);
 }
 
 int op_rewrap(struct op *op, struct json_object **result, struct envelope_error *e)
@@ -148,9 +109,7 @@ int op_rewrap(struct op *op, struct json_object **result, struct envelope_error 
 	if (!r)
 		r = op_lock_disk(op, device, &st, e);
 	if (!r)
-		r = unlock(op, device, false, &u, e);
-	if (!r)
-		r = check_thresholds(&u, e);
+		r = unlock(op, device, NULL, &u, e);
 	slot = r ? 0 : u.slots[u.opened].token.slot;
 	if (!r)
 		r = renew_all(op, &u, &changed, e);
@@ -159,7 +118,7 @@ int op_rewrap(struct op *op, struct json_object **result, struct envelope_error 
 	if (r)
 		return r;
 	if (changed)
-		tell_who_has_it_open(op, &u, slot);
+		header_changed(op, &u, slot);
 	if (changed)
 		log_line(
 			LOG_NOTICE,

@@ -62,7 +62,7 @@ static int give_key(struct op *op, const struct table *table, bool fenced, struc
 	if (!device_path(table->device, path, sizeof(path)))
 		return envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s: its disk %s is gone",
 				     table->name, table->device);
-	r = unlock(op, path, false, &u, e);
+	r = unlock(op, path, NULL, &u, e);
 	opened_by(op, &u, &opened);
 	if (!r)
 		r = check_same(table, &u, e);

@@ -16,8 +16,10 @@
 #define CHANGES_DISK (ANY | BROKER_BIT(BROKER_LOCK_DISK))
 #define CHANGES_NAME (ANY | BROKER_BIT(BROKER_LOCK_NAME))
 #define READS_KEK    (ANY | BROKER_BIT(BROKER_KEK_DECLARED) | BROKER_BIT(BROKER_KEK_READ))
-#define USES_KEK     (READS_KEK | BROKER_BIT(BROKER_KEK_USE))
-#define CHANGES_KEK  (READS_KEK | BROKER_BIT(BROKER_KEK_CHANGE))
+#define USES_KEK                                                                                   \
+	(READS_KEK | BROKER_BIT(BROKER_KEK_USE) | BROKER_BIT(BROKER_UNWRAP) |                      \
+	 BROKER_BIT(BROKER_UNWRAPPED) | BROKER_BIT(BROKER_UNWRAP_END))
+#define CHANGES_KEK (READS_KEK | BROKER_BIT(BROKER_KEK_CHANGE))
 
 #define GIVES_KEY (CHANGES_NAME | USES_KEK | BROKER_BIT(BROKER_SET_KEY) | BROKER_BIT(BROKER_OPENED))
 
@@ -34,6 +36,10 @@ static const struct method methods[] = {
 	{ "Status", true, ANY, op_status },
 	{ "Dump", false, ANY, op_dump },
 	{ "Rewrap", false, CHANGES_DISK | USES_KEK | BROKER_BIT(BROKER_OPENED), op_rewrap },
+	{ "SlotAdd", false, CHANGES_DISK | USES_KEK | CHANGES_KEK | BROKER_BIT(BROKER_OPENED),
+	  op_slot_add },
+	{ "SlotRemove", false, CHANGES_DISK | USES_KEK | BROKER_BIT(BROKER_OPENED),
+	  op_slot_remove },
 	{ "Erase", false, CHANGES_DISK, op_erase },
 	{ "KekCreate", false, CHANGES_KEK, op_kek_create },
 	{ "KekList", true, READS_KEK, op_kek_list },
@@ -146,6 +152,17 @@ int op_number(const struct op *op, const char *name, uint64_t max, uint32_t *out
 	return 0;
 }
 
+int op_array(const struct op *op, const char *name, struct json_object **out,
+	     struct envelope_error *e)
+{
+	struct json_object *value;
+	int r;
+
+	if (find(op, name, json_type_array, false, &value, &r, e))
+		*out = value;
+	return r;
+}
+
 void op_step(struct op *op, const char *fmt, ...)
 {
 	struct json_object *parameters;
@@ -237,19 +254,26 @@ static struct json_object *shares(const struct envelope_token *token)
 	return array;
 }
 
+struct json_object *op_slot(int token_id, const struct envelope_token *token)
+{
+	struct json_object *slot = json_object_new_object();
+
+	op_add_number(slot, "token", token_id);
+	op_add_number(slot, "slot", token->slot);
+	op_add_text(slot, "created", token->created);
+	op_add_number(slot, "threshold", token->threshold);
+	json_object_object_add(slot, "shares", shares(token));
+	return slot;
+}
+
 struct json_object *op_slots(const struct envelope_slot *slots, size_t n)
 {
 	struct json_object *array = json_object_new_array();
 
-	for (size_t i = 0; i < n; i++) {
-		struct json_object *slot = json_object_new_object();
-
-		op_add_number(slot, "token", slots[i].token_id);
-		op_add_number(slot, "slot", slots[i].token.slot);
-		op_add_text(slot, "created", slots[i].token.created);
-		op_add_number(slot, "threshold", slots[i].token.threshold);
-		json_object_object_add(slot, "shares", shares(&slots[i].token));
-		json_object_array_add(array, slot);
-	}
+	for (unsigned int id = 0; id < ENVELOPE_SLOTS_MAX; id++)
+		for (size_t i = 0; i < n; i++)
+			if (slots[i].token.slot == id)
+				json_object_array_add(array,
+						      op_slot(slots[i].token_id, &slots[i].token));
 	return array;
 }

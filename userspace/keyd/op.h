@@ -56,6 +56,8 @@ int op_resize(struct op *op, struct json_object **result, struct envelope_error 
 int op_status(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_dump(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_rewrap(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_slot_add(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_slot_remove(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_erase(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_create(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_list(struct op *op, struct json_object **result, struct envelope_error *e);
@@ -79,6 +81,9 @@ int op_bool(const struct op *op, const char *name, bool *out, struct envelope_er
 int op_number(const struct op *op, const char *name, uint64_t max, uint32_t *out,
 	      struct envelope_error *e);
 
+int op_array(const struct op *op, const char *name, struct json_object **out,
+	     struct envelope_error *e);
+
 /** op_step() - tell the client what happens next, and the main process that something does */
 void op_step(struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -96,7 +101,10 @@ void op_add_text(struct json_object *object, const char *name, const char *value
 void op_add_number(struct json_object *object, const char *name, uint64_t value);
 void op_add_bool(struct json_object *object, const char *name, bool value);
 
-/** op_slots() - slots as the interface shows them */
+/** op_slot() - a slot, of a LUKS2 token, as the interface shows it */
+struct json_object *op_slot(int token_id, const struct envelope_token *token);
+
+/** op_slots() - slots as the interface shows them, by their ids */
 struct json_object *op_slots(const struct envelope_slot *slots, size_t n);
 
 #endif

@@ -20,6 +20,7 @@
 #include "secret.h"
 #include "server.h"
 #include "takeover.h"
+#include "unwraps.h"
 #include "varlink.h"
 
 /* How a session ends; anything else means that the client has had no answer */
@@ -108,9 +109,17 @@ static void run_session(struct op *op, const struct method *method)
 	_exit(r ? SESSION_REFUSED : SESSION_DONE);
 }
 
-static void session_free(struct session *s)
+/* What it asked providers for, and would be written into its secrets */
+static void drop_calls(struct session *s)
 {
 	worker_cancel(&s->call);
+	if (s->secrets)
+		unwraps_forget(s);
+}
+
+static void session_free(struct session *s)
+{
+	drop_calls(s);
 	sd_event_source_disable_unref(s->io);
 	sd_event_source_disable_unref(s->child);
 	sd_event_source_disable_unref(s->deadline);
@@ -180,6 +189,7 @@ void session_abort(struct session *s, const char *why)
 	s->io = sd_event_source_disable_unref(s->io);
 	s->deadline = sd_event_source_disable_unref(s->deadline);
 	kill(s->pid, SIGKILL);
+	drop_calls(s);
 	/* It may wait for a disk, and die no sooner than that answers */
 	envelope_secret_wipe(s->secrets, sizeof(*s->secrets));
 	s->client = NULL;
@@ -268,6 +278,7 @@ int session_start(struct manager *m, struct client *client, const struct method 
 	s->client = client;
 	s->method = method;
 	s->fd = -1;
+	TAILQ_INIT(&s->unwraps);
 	LIST_INSERT_HEAD(&m->sessions, s, link);
 	m->n_sessions++;
 	r = start_process(s, parameters, more);

@@ -36,6 +36,8 @@ struct session {
 	char name[TABLE_NAME_MAX + 1]; /* locked; "": none */
 	bool calling;		       /* a worker works for it */
 	struct worker_call call;
+	TAILQ_HEAD(, unwrap) unwraps; /* see unwraps.h */
+	sd_event_source *patience;    /* it waits for one of them */
 	uint64_t unwrapped; /* when the first share was asked for, µs of boot time; 0: none */
 	bool activated;	    /* the main process has loaded a table for it: */
 	struct table table; /* this one */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From a disk to its DEK, and from a DEK to a slot. */
+/* From a disk to its DEK. */
 #ifndef KEYD_UNLOCK_H
 #define KEYD_UNLOCK_H
 
@@ -14,7 +14,7 @@ struct unlocked {
 	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
 	size_t n_slots;
 	size_t opened;		 /* index of the slot that opened it, or was to */
-	unsigned int share;	 /* of it, that did */
+	uint32_t shares;	 /* of it, that did: bits */
 	struct envelope_pin pin; /* that it has passed */
 	uint8_t *dek;		 /* locked memory */
 	bool had;		 /* it was unwrapped */
@@ -22,13 +22,23 @@ struct unlocked {
 };
 
 /**
- * unlock() - from a disk to its DEK
+ * struct unlock_by - how
  * @accept_new: pin a volume that has no pin or another one
+ * @without:	ids of slots that are not to open it, bits
+ */
+struct unlock_by {
+	bool accept_new;
+	uint32_t without;
+};
+
+/**
+ * unlock() - from a disk to its DEK
+ * @by: NULL: as any volume
  *
  * Header, slot, commitment, seal, digest, witness and pin are all checked; whatever is
  * wrong with any of them is an error. @u is to be given to unlock_free() in any case.
  */
-int unlock(struct op *op, const char *device, bool accept_new, struct unlocked *u,
+int unlock(struct op *op, const char *device, const struct unlock_by *by, struct unlocked *u,
 	   struct envelope_error *e);
 void unlock_free(struct unlocked *u);
 #define _cleanup_unlocked_ __attribute__((cleanup(unlock_free)))
@@ -40,12 +50,10 @@ void unlock_free(struct unlocked *u);
  */
 void opened_by(struct op *op, const struct unlocked *u, struct broker_opened *opened);
 
+/** pin_slots() - trust the volume as its slots are now, on this host */
+int pin_slots(struct op *op, struct unlocked *u, struct envelope_error *e);
+
 /** opened_lease() - seconds that a device opened so may run without a proof */
 unsigned int opened_lease(const struct broker_opened *opened);
-
-/** seal_slot() - a fresh token for @dek whose shares are wrapped anew by @keks */
-int seal_slot(struct op *op, const struct envelope_geometry *geometry, unsigned int slot,
-	      const char *const *keks, unsigned int n_keks, const uint8_t *dek,
-	      struct envelope_token *token, struct envelope_error *e);
 
 #endif

@@ -39,18 +39,29 @@ static bool names(const struct envelope_pin *pin, const char *kek)
 }
 
 int envelope_pin_make(struct envelope_pin *pin, const struct envelope_geometry *geometry,
-		      const struct envelope_token *token, const uint8_t *dek,
-		      struct envelope_error *e)
+		      const uint8_t *dek, struct envelope_error *e)
 {
 	memset(pin, 0, sizeof(*pin));
 	memcpy(pin->uuid, geometry->uuid, sizeof(pin->uuid));
-	pin->threshold = token->threshold;
-	for (unsigned int i = 0; i < token->n_shares; i++)
-		if (!names(pin, token->shares[i].kek))
-			memcpy(pin->keks[pin->n_keks++], token->shares[i].kek,
-			       sizeof(pin->keks[0]));
 	envelope_time_now(pin->created);
 	return digest_of(geometry, dek, pin->dek, e);
+}
+
+int envelope_pin_add(struct envelope_pin *pin, const struct envelope_token *token,
+		     struct envelope_error *e)
+{
+	if (!pin->threshold || token->threshold < pin->threshold)
+		pin->threshold = token->threshold;
+	for (unsigned int i = 0; i < token->n_shares; i++) {
+		if (names(pin, token->shares[i].kek))
+			continue;
+		if (pin->n_keks == ENVELOPE_PIN_KEKS_MAX)
+			return envelope_fail(e, ENVELOPE_E_LIMIT,
+					     "volume %s: its slots name more than %d KEKs",
+					     pin->uuid, ENVELOPE_PIN_KEKS_MAX);
+		memcpy(pin->keks[pin->n_keks++], token->shares[i].kek, sizeof(pin->keks[0]));
+	}
+	return 0;
 }
 
 static int parse_keks(struct json_object *object, struct envelope_pin *pin)
@@ -62,7 +73,7 @@ static int parse_keks(struct json_object *object, struct envelope_pin *pin)
 	    !json_object_is_type(keks, json_type_array))
 		return -EINVAL;
 	n = json_object_array_length(keks);
-	if (n < 1 || n > ENVELOPE_SHARES_MAX)
+	if (n < 1 || n > ENVELOPE_PIN_KEKS_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *kek = json_object_array_get_idx(keks, i);
@@ -176,6 +187,22 @@ int envelope_pin_remove(const char *directory, const char *uuid, struct envelope
 	return 0;
 }
 
+int envelope_pin_allows(const struct envelope_pin *pin, const struct envelope_token *token,
+			struct envelope_error *e)
+{
+	if (token->threshold < pin->threshold)
+		return envelope_fail(e, ENVELOPE_E_PIN_MISMATCH,
+				     "volume %s: slot %u asks for %u shares, this host trusted %u",
+				     pin->uuid, token->slot, token->threshold, pin->threshold);
+	for (unsigned int i = 0; i < token->n_shares; i++)
+		if (!names(pin, token->shares[i].kek))
+			return envelope_fail(e, ENVELOPE_E_PIN_MISMATCH,
+					     "volume %s: slot %u names KEK %s, which this host "
+					     "never trusted for it",
+					     pin->uuid, token->slot, token->shares[i].kek);
+	return 0;
+}
+
 int envelope_pin_check(const struct envelope_pin *pin, const struct envelope_geometry *geometry,
 		       const struct envelope_token *token, const uint8_t *dek,
 		       struct envelope_error *e)
@@ -190,15 +217,5 @@ int envelope_pin_check(const struct envelope_pin *pin, const struct envelope_geo
 			e, ENVELOPE_E_PIN_MISMATCH,
 			"volume %s: its data key is not the one this host trusted on %s", pin->uuid,
 			pin->created);
-	if (token->threshold < pin->threshold)
-		return envelope_fail(e, ENVELOPE_E_PIN_MISMATCH,
-				     "volume %s: slot %u asks for %u shares, this host trusted %u",
-				     pin->uuid, token->slot, token->threshold, pin->threshold);
-	for (unsigned int i = 0; i < token->n_shares; i++)
-		if (!names(pin, token->shares[i].kek))
-			return envelope_fail(e, ENVELOPE_E_PIN_MISMATCH,
-					     "volume %s: slot %u names KEK %s, which this host "
-					     "never trusted for it",
-					     pin->uuid, token->slot, token->shares[i].kek);
-	return 0;
+	return envelope_pin_allows(pin, token, e);
 }

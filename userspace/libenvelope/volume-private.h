@@ -27,10 +27,6 @@ int envelope_volume_init(const char *device, struct envelope_volume **volume,
 int envelope_volume_failed(struct envelope_volume *volume, struct envelope_error *e,
 			   enum envelope_code code, const char *what, int r);
 
-/** envelope_volume_put_slot() - write a token, read it back and compare; Return: its number */
-int envelope_volume_put_slot(struct envelope_volume *volume, const struct envelope_token *token,
-			     struct envelope_error *e);
-
 /**
  * envelope_volume_clear() - check once more that the device may be formatted, and take away
  * what its old content is known by, as wipefs does, all in one exclusive open

@@ -96,6 +96,17 @@ int envelope_volume_verify(struct envelope_volume *volume, const uint8_t *dek,
 int envelope_volume_witness(struct envelope_volume *volume, const uint8_t *dek,
 			    struct envelope_error *e);
 
+/**
+ * envelope_volume_check_room() - would the header have room for this slot too, and for any
+ * of them once more, as a rewrap needs it? LIMIT
+ */
+int envelope_volume_check_room(struct envelope_volume *volume, const struct envelope_token *token,
+			       struct envelope_error *e);
+
+/** envelope_volume_put_slot() - write a token, read it back and compare; Return: its number */
+int envelope_volume_put_slot(struct envelope_volume *volume, const struct envelope_token *token,
+			     struct envelope_error *e);
+
 /** envelope_volume_drop_slot() - drop one token */
 int envelope_volume_drop_slot(struct envelope_volume *volume, int token_id,
 			      struct envelope_error *e);

@@ -29,7 +29,8 @@ static void test_round_trip(void **state)
 	char path[128];
 
 	assert_fails(NOT_PINNED, envelope_pin_read(directory, UUID, &back, &e));
-	assert_good(envelope_pin_make(&pin, &geometry, &token, dek, &e));
+	assert_good(envelope_pin_make(&pin, &geometry, dek, &e));
+	assert_good(envelope_pin_add(&pin, &token, &e));
 	assert_good(envelope_pin_write(directory, &pin, &e));
 	snprintf(path, sizeof(path), "%s/" UUID ".json", directory);
 	assert_int_equal(stat(path, &st), 0);
@@ -50,11 +51,43 @@ static void test_mismatch(void **state)
 	struct envelope_error e;
 	struct envelope_pin pin;
 
-	assert_good(envelope_pin_make(&pin, &geometry, &token, dek, &e));
+	assert_good(envelope_pin_make(&pin, &geometry, dek, &e));
+	assert_good(envelope_pin_add(&pin, &token, &e));
 	assert_good(envelope_pin_check(&pin, &geometry, &higher, dek, &e));
 	assert_fails(PIN_MISMATCH, envelope_pin_check(&pin, &geometry, &token, other, &e));
 	assert_fails(PIN_MISMATCH, envelope_pin_check(&pin, &geometry, &lower, dek, &e));
 	assert_fails(PIN_MISMATCH, envelope_pin_check(&pin, &geometry, &foreign, dek, &e));
+}
+
+/* The slots of a volume together: any KEK of them, and the lowest threshold */
+static void test_slots(void **state)
+{
+	struct envelope_token two = token_of(2, "default"), one = token_of(1, "other"),
+			      foreign = token_of(1, "evil"), named;
+	struct envelope_error e;
+	struct envelope_pin pin, back;
+
+	assert_good(envelope_pin_make(&pin, &geometry, dek, &e));
+	assert_good(envelope_pin_add(&pin, &two, &e));
+	assert_fails(PIN_MISMATCH, envelope_pin_allows(&pin, &one, &e));
+	assert_good(envelope_pin_add(&pin, &one, &e));
+	assert_good(envelope_pin_add(&pin, &one, &e));
+	assert_int_equal(pin.n_keks, 2);
+	assert_good(envelope_pin_allows(&pin, &one, &e));
+	assert_good(envelope_pin_allows(&pin, &two, &e));
+	assert_fails(PIN_MISMATCH, envelope_pin_allows(&pin, &foreign, &e));
+	for (unsigned int i = 2; i < ENVELOPE_PIN_KEKS_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "kek-%u", i);
+		named = token_of(1, name);
+		assert_good(envelope_pin_add(&pin, &named, &e));
+	}
+	assert_fails(LIMIT, envelope_pin_add(&pin, &foreign, &e));
+	assert_good(envelope_pin_write(directory, &pin, &e));
+	assert_good(envelope_pin_read(directory, UUID, &back, &e));
+	assert_memory_equal(&back, &pin, sizeof(pin));
+	assert_good(envelope_pin_remove(directory, UUID, &e));
 }
 
 static void write_text(const char *text)
@@ -118,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_mismatch),
+		cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_damaged),
 	};
 

@@ -73,6 +73,54 @@ static void test_replace_order(void **state)
 	envelope_secret_free(made.dek);
 }
 
+/* As large as a slot can be */
+static void seal_large(const struct made *made, unsigned int slot, struct envelope_token *token)
+{
+	seal(made, slot, token);
+	token->threshold = token->n_shares = ENVELOPE_SHARES_MAX;
+	for (unsigned int i = 0; i < ENVELOPE_SHARES_MAX; i++) {
+		struct envelope_share *share = &token->shares[i];
+
+		share->index = i + 1;
+		memset(share->kek, 'k', ENVELOPE_KEK_NAME_MAX);
+		memset(share->version, 'v', ENVELOPE_KEK_VERSION_MAX);
+		memset(share->algorithm, 'a', ENVELOPE_ALGORITHM_MAX);
+		share->wrapped_size = ENVELOPE_WRAPPED_MAX;
+	}
+}
+
+/* Slots are added until the next would leave no room for a rewrap, and each can be rewrapped */
+static void test_room(void **state)
+{
+	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
+	struct envelope_error e = { 0 };
+	struct envelope_volume *volume;
+	struct envelope_token token;
+	struct made made;
+	size_t n = 1;
+
+	format(image, &made);
+	volume = load(image);
+	for (seal_large(&made, 1, &token); !envelope_volume_check_room(volume, &token, &e); n++) {
+		token.slot = (unsigned int)n;
+		assert_true(envelope_volume_put_slot(volume, &token, &e) >= 0);
+	}
+	assert_int_equal(e.code, ENVELOPE_E_LIMIT);
+	assert_true(n > 6);
+	envelope_volume_free(volume);
+	assert_int_equal(read_slots(image, slots), n);
+	volume = load(image);
+	for (size_t i = 1; i < n; i++) {
+		seal_large(&made, slots[i].token.slot, &token);
+		assert_good(envelope_volume_replace_slot(volume, slots[i].token_id, &token, &e));
+	}
+	/* And there was not much more than that */
+	assert_true(envelope_volume_put_slot(volume, &token, &e) >= 0);
+	assert_true(envelope_volume_put_slot(volume, &token, &e) < 0);
+	envelope_volume_free(volume);
+	envelope_secret_free(made.dek);
+}
+
 /* As a rewrap does: one slot for whatever there was */
 static int rewrap(const struct made *made, const struct envelope_token *fresh)
 {
@@ -232,6 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_replace_order),
+		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_erase),
 		cmocka_unit_test_setup_teardown(test_backup, set_up, volumes_tear_down),

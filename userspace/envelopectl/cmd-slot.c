@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* slot add, remove, list: the ways to a volume's key. */
+#include <stdio.h>
+
+#include "command.h"
+
+void print_slot(struct json_object *slot)
+{
+	struct json_object *shares;
+	size_t n = member_array(slot, "shares", &shares);
+
+	printf("  slot %s:       token %s, %s of %zu, %s\n", member(slot, "slot"),
+	       member(slot, "token"), member(slot, "threshold"), n, member(slot, "created"));
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *share = json_object_array_get_idx(shares, i);
+
+		printf("    share %s:    KEK %s, version %s, %s\n", member(share, "index"),
+		       member(share, "kek"), member(share, "version"), member(share, "algorithm"));
+	}
+}
+
+enum { ADD_KEK, ADD_THRESHOLD };
+
+static const struct option_spec add_options[] = {
+	[ADD_KEK] = { "kek", "NAME", "a KEK of the slot; may be repeated" },
+	[ADD_THRESHOLD] = { "threshold", "N", "so many of the KEKs together open it (1)" },
+	{ NULL, NULL, NULL },
+};
+
+static int run_add(struct context *context, const struct arguments *a, struct envelope_error *e)
+{
+	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
+	struct json_object *slot;
+	int r = add_device(parameters, a->words[0], e);
+
+	if (r == 0)
+		r = add_number(parameters, "threshold", a->values[ADD_THRESHOLD], e);
+	if (r < 0)
+		return r;
+	add_list(parameters, "keks", a, ADD_KEK);
+	r = client_call(context, "SlotAdd", parameters, &reply, e);
+	if (r < 0 || output_json(context, reply))
+		return r;
+	printf("%s: added, and proved to open it:\n", a->words[0]);
+	if (json_object_object_get_ex(reply, "slot", &slot))
+		print_slot(slot);
+	return 0;
+}
+
+enum { REMOVE_FORCE };
+
+static const struct option_spec remove_options[] = {
+	[REMOVE_FORCE] = { "force", NULL, "although no other slot opens it now" },
+	{ NULL, NULL, NULL },
+};
+
+static int run_remove(struct context *context, const struct arguments *a, struct envelope_error *e)
+{
+	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
+	struct json_object *slots;
+	size_t n;
+	int r = add_device(parameters, a->words[0], e);
+
+	if (r == 0)
+		r = add_number(parameters, "slot", a->words[1], e);
+	if (r < 0)
+		return r;
+	add_flag(parameters, "force", a->values[REMOVE_FORCE]);
+	r = client_call(context, "SlotRemove", parameters, &reply, e);
+	if (r < 0 || output_json(context, reply))
+		return r;
+	n = member_array(reply, "slots", &slots);
+	printf("%s: slot %s is removed; header backups and copies of the disk have it still.\n"
+	       "What is left:\n",
+	       a->words[0], a->words[1]);
+	for (size_t i = 0; i < n; i++)
+		print_slot(json_object_array_get_idx(slots, i));
+	return 0;
+}
+
+static int run_list(struct context *context, const struct arguments *a, struct envelope_error *e)
+{
+	static const char *const titles[] = { "SLOT", "NEEDS", "KEKS", "CREATED" };
+	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
+	struct json_object *slots, *shares;
+	struct table *table;
+	size_t n;
+	int r = add_device(parameters, a->words[0], e);
+
+	if (r == 0)
+		r = client_call(context, "Dump", parameters, &reply, e);
+	if (r < 0 || output_json(context, reply))
+		return r;
+	n = member_array(reply, "slots", &slots);
+	table = table_new(titles, 4);
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *slot = json_object_array_get_idx(slots, i);
+		char needs[32], keks[COMMAND_TEXT_MAX] = "";
+		const char *const cells[] = { member(slot, "slot"), needs, keks,
+					      member(slot, "created") };
+		size_t n_shares = member_array(slot, "shares", &shares), used = 0;
+
+		snprintf(needs, sizeof(needs), "%s of %zu", member(slot, "threshold"), n_shares);
+		for (size_t j = 0; j < n_shares && used < sizeof(keks); j++) {
+			struct json_object *share = json_object_array_get_idx(shares, j);
+
+			used += (size_t)snprintf(keks + used, sizeof(keks) - used, "%s%s",
+						 j ? ", " : "", member(share, "kek"));
+		}
+		table_add(table, cells);
+	}
+	table_print(table);
+	return 0;
+}
+
+const struct command command_slot_add = {
+	"slot add",  "DEVICE", 1, 1, "One more way to its key: by other KEKs, or more of them",
+	add_options, run_add,
+};
+const struct command command_slot_remove = {
+	"slot remove",	"DEVICE SLOT", 2, 2, "Take a way to its key away; another must open it",
+	remove_options, run_remove,
+};
+const struct command command_slot_list = {
+	"slot list", "DEVICE", 1, 1, "The ways to its key", no_options, run_list,
+};

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What goes with every change of a header. */
+#ifndef KEYD_HEADER_H
+#define KEYD_HEADER_H
+
+#include "unlock.h"
+
+/** header_begin() - before the first change: may the disk be written? Then back its header up */
+int header_begin(struct op *op, struct unlocked *u, struct envelope_error *e);
+
+/**
+ * header_changed() - after the last one
+ * @u:	  with its slots read anew
+ * @slot: id of the one that opened it
+ *
+ * A device that is open hangs on this slot as it is now from here on; on the first one, unproved,
+ * where it is gone.
+ */
+void header_changed(struct op *op, struct unlocked *u, unsigned int slot);
+
+#endif

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Slots: one more way to a DEK, or one less. The host's pin is widened before a slot is
+ * written and narrowed after one is dropped, so that power may fail at any point.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "header.h"
+#include "kek.h"
+#include "log.h"
+#include "op.h"
+#include "policy.h"
+#include "seal.h"
+#include "unlock.h"
+
+static int unused_id(const struct unlocked *u, unsigned int *id, struct envelope_error *e)
+{
+	uint32_t used = 0;
+
+	for (size_t i = 0; i < u->n_slots; i++)
+		used |= 1U << u->slots[i].token.slot;
+	for (*id = 0; *id < ENVELOPE_SLOTS_MAX; (*id)++)
+		if (!(used & 1U << *id))
+			return 0;
+	envelope_fail(e, ENVELOPE_E_LIMIT, "%s has all %d slots", envelope_volume_device(u->volume),
+		      ENVELOPE_SLOTS_MAX);
+	return envelope_cure(e, "remove one that is not needed: envelopectl slot remove %s",
+			     envelope_volume_device(u->volume));
+}
+
+static int find_keks(struct op *op, const struct policy *policy, struct envelope_error *e)
+{
+	struct envelope_worker_reply current;
+	bool created;
+	int r = 0;
+
+	for (unsigned int i = 0; i < policy->n && !r; i++)
+		r = kek_ensure(op, policy->keks[i], &created, &current, e);
+	return r;
+}
+
+/* The pin as it will be */
+static int widen_pin(struct op *op, struct unlocked *u, const struct envelope_token *token,
+		     struct envelope_error *e)
+{
+	int r = envelope_pin_add(&u->pin, token, e);
+
+	return r ? r : envelope_pin_write(op->manager->volumes_dir, &u->pin, e);
+}
+
+static int write_slot(struct op *op, struct unlocked *u, const struct envelope_token *token,
+		      struct envelope_error *e)
+{
+	int r = envelope_volume_check_room(u->volume, token, e);
+
+	if (!r)
+		r = header_begin(op, u, e);
+	if (!r)
+		r = widen_pin(op, u, token, e);
+	if (r)
+		return r;
+	op_step(op, "writing slot %u", token->slot);
+	r = envelope_volume_put_slot(u->volume, token, e);
+	return r < 0 ? r : envelope_volume_slots(u->volume, u->slots, &u->n_slots, e);
+}
+
+static struct json_object *describe(struct op *op, const struct unlocked *u, unsigned int slot)
+{
+	struct json_object *result = json_object_new_object();
+
+	for (size_t i = 0; i < u->n_slots; i++)
+		if (u->slots[i].token.slot == slot)
+			json_object_object_add(result, "slot",
+					       op_slot(u->slots[i].token_id, &u->slots[i].token));
+	op_add_text(result, "backup", op->manager->headers_dir);
+	return result;
+}
+
+static void log_change(const struct unlocked *u, const char *fmt, unsigned int slot,
+		       const char *text)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), fmt, slot, text);
+	log_line(LOG_NOTICE,
+		 &(struct log_fields) { .id = LOG_ID_SLOT, .volume = u->geometry->uuid },
+		 "%s: volume %s: %s", envelope_volume_device(u->volume), u->geometry->uuid, line);
+}
+
+static int read_add(struct op *op, char *device, size_t room, struct policy *policy,
+		    struct envelope_error *e)
+{
+	static const char *const known[] = { "device", "keks", "threshold", NULL };
+	struct stat st;
+	int r = op_known(op, known, e);
+
+	if (!r)
+		r = op_text(op, "device", true, device, room, e);
+	if (!r)
+		r = policy_read(op, policy, e);
+	if (!r && !policy->n)
+		r = envelope_fail(e, ENVELOPE_E_USAGE, "a slot needs a KEK");
+	return r ? r : op_lock_disk(op, device, &st, e);
+}
+
+int op_slot_add(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	_cleanup_unlocked_ struct unlocked u = {};
+	struct envelope_token token;
+	struct policy policy;
+	char device[256], by[256];
+	unsigned int slot, opened;
+	int r = read_add(op, device, sizeof(device), &policy, e);
+
+	if (!r)
+		r = find_keks(op, &policy, e);
+	if (!r)
+		r = unlock(op, device, NULL, &u, e);
+	if (!r)
+		r = unused_id(&u, &slot, e);
+	if (r)
+		return r;
+	opened = u.slots[u.opened].token.slot;
+	policy_text(&policy, by, sizeof(by));
+	op_step(op, "wrapping the key by %s", by);
+	r = seal_slot(op, u.geometry, slot, &policy, u.dek, &token, e);
+	if (!r)
+		r = write_slot(op, &u, &token, e);
+	if (r)
+		return r;
+	header_changed(op, &u, opened);
+	log_change(&u, "slot %u is added, by %s", slot, by);
+	*result = describe(op, &u, slot);
+	return 0;
+}
+
+struct removal {
+	char device[256];
+	uint32_t slot;
+	bool force;
+};
+
+static int read_remove(struct op *op, struct removal *removal, struct envelope_error *e)
+{
+	static const char *const known[] = { "device", "slot", "force", NULL };
+	struct stat st;
+	int r = op_known(op, known, e);
+
+	removal->slot = ENVELOPE_SLOTS_MAX;
+	if (!r)
+		r = op_text(op, "device", true, removal->device, sizeof(removal->device), e);
+	if (!r)
+		r = op_number(op, "slot", ENVELOPE_SLOTS_MAX - 1, &removal->slot, e);
+	if (!r && removal->slot == ENVELOPE_SLOTS_MAX)
+		r = envelope_fail(e, ENVELOPE_E_USAGE, "the parameter slot is missing");
+	if (!r)
+		r = op_bool(op, "force", &removal->force, e);
+	return r ? r : op_lock_disk(op, removal->device, &st, e);
+}
+
+static int check_removable(const struct unlocked *u, const struct removal *removal,
+			   struct envelope_error *e)
+{
+	size_t there = 0;
+
+	for (size_t i = 0; i < u->n_slots; i++)
+		there += u->slots[i].token.slot == removal->slot;
+	if (!there) {
+		envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s has no slot %u", removal->device,
+			      removal->slot);
+		return envelope_cure(e, "see which it has: envelopectl slot list %s",
+				     removal->device);
+	}
+	if (there < u->n_slots)
+		return 0;
+	envelope_fail(e, ENVELOPE_E_NO_SLOT, "%s: slot %u is its last", removal->device,
+		      removal->slot);
+	return envelope_cure(e, "add another first; or destroy the volume: envelopectl erase %s",
+			     removal->device);
+}
+
+/*
+ * The others must open it without this one: then it can be missed. By force, with any: the
+ * providers of the others may be down for now.
+ */
+static int unlock_by_others(struct op *op, const struct removal *removal, struct unlocked *u,
+			    struct envelope_error *e)
+{
+	const struct unlock_by by = { .without = 1U << removal->slot };
+	int r = unlock(op, removal->device, &by, u, e);
+
+	if (u->n_slots && check_removable(u, removal, e))
+		return -(int)e->code;
+	if (!r)
+		return 0;
+	envelope_cure(e, "mend that; or, where slot %u must go at once: --force", removal->slot);
+	if (!removal->force || u->had)
+		return r;
+	unlock_free(u);
+	return unlock(op, removal->device, NULL, u, e);
+}
+
+/* What the host does not trust now, it does not trust because a slot went */
+static int narrow_pin(struct op *op, struct unlocked *u, struct envelope_error *e)
+{
+	const struct envelope_pin old = u->pin;
+	int r = envelope_pin_make(&u->pin, u->geometry, u->dek, e);
+
+	for (size_t i = 0; i < u->n_slots && !r; i++)
+		if (!envelope_pin_allows(&old, &u->slots[i].token, NULL))
+			r = envelope_pin_add(&u->pin, &u->slots[i].token, e);
+	if (!r && !u->pin.n_keks)
+		u->pin = old;
+	return r ? r : envelope_pin_write(op->manager->volumes_dir, &u->pin, e);
+}
+
+static int drop(struct op *op, struct unlocked *u, unsigned int slot, struct envelope_error *e)
+{
+	int r = header_begin(op, u, e);
+
+	op_step(op, "dropping slot %u", slot);
+	for (size_t i = 0; i < u->n_slots && !r; i++)
+		if (u->slots[i].token.slot == slot)
+			r = envelope_volume_drop_slot(u->volume, u->slots[i].token_id, e);
+	if (!r)
+		r = envelope_volume_slots(u->volume, u->slots, &u->n_slots, e);
+	return r ? r : narrow_pin(op, u, e);
+}
+
+int op_slot_remove(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	_cleanup_unlocked_ struct unlocked u = {};
+	struct removal removal = {};
+	unsigned int opened;
+	int r = read_remove(op, &removal, e);
+
+	if (!r)
+		r = unlock_by_others(op, &removal, &u, e);
+	if (r)
+		return r;
+	opened = u.slots[u.opened].token.slot;
+	r = drop(op, &u, removal.slot, e);
+	if (r)
+		return r;
+	header_changed(op, &u, opened);
+	log_change(&u, "slot %u is removed%s", removal.slot, removal.force ? ", by force" : "");
+	*result = json_object_new_object();
+	json_object_object_add(*result, "slots", op_slots(u.slots, u.n_slots));
+	op_add_text(*result, "backup", op->manager->headers_dir);
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* By which KEKs a slot opens, and by how many of them. */
+#ifndef KEYD_POLICY_H
+#define KEYD_POLICY_H
+
+#include "op.h"
+
+struct policy {
+	unsigned int threshold, n;
+	char keks[ENVELOPE_SHARES_MAX][ENVELOPE_KEK_NAME_MAX + 1];
+};
+
+/** policy_of() - that of a slot */
+void policy_of(const struct envelope_token *token, struct policy *policy);
+
+/**
+ * policy_read() - parameters `keks`, no name twice, and `threshold`
+ *
+ * Both may be missing: no KEKs (@policy->n is 0), and any one of them. USAGE
+ */
+int policy_read(const struct op *op, struct policy *policy, struct envelope_error *e);
+
+/** policy_text() - for people: "KEK a", "any of KEKs a, b", "2 of KEKs a, b, c" */
+void policy_text(const struct policy *policy, char *out, size_t room);
+
+#endif
