@@ -156,7 +156,7 @@ edit_token '.threshold = 2'
 not_opened 11 "a threshold over the number of shares" 'member "threshold" is missing, malformed or out of range' "$HEADER"
 restore_disk
 edit_token '.threshold = 2 | .shares += [.shares[0] | .index = 2]'
-not_opened 12 "a slot that asks for two shares" "slot 0 needs 2 of its 2 shares, and has 1; *unwraps something else" \
+not_opened 12 "a slot that asks for two shares" "slot 0 needs 2 of its 2 shares, and has 1; …unwraps something else" \
 	"the slot was edited"
 restore_disk
 edit_token '.format = 2'

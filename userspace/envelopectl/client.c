@@ -132,6 +132,13 @@ static int read_replies(const struct context *context, int fd, struct json_objec
 int client_call(const struct context *context, const char *method, struct json_object *parameters,
 		struct json_object **result, struct envelope_error *e)
 {
+	return client_call_passing(context, method, parameters, -1, result, e);
+}
+
+int client_call_passing(const struct context *context, const char *method,
+			struct json_object *parameters, int passed, struct json_object **result,
+			struct envelope_error *e)
+{
 	_cleanup_json_ struct json_object *call = NULL;
 	char name[64];
 	int fd, r;
@@ -141,7 +148,7 @@ int client_call(const struct context *context, const char *method, struct json_o
 	fd = connect_to_daemon(context, e);
 	if (fd < 0)
 		return fd;
-	r = varlink_send(fd, call, SEND_TIMEOUT_MS);
+	r = varlink_send_passing(fd, call, passed, SEND_TIMEOUT_MS);
 	r = r < 0 ? no_daemon(context, -r, e) : read_replies(context, fd, result, e);
 	close(fd);
 	return r;

@@ -56,22 +56,25 @@ const struct command command_lock = {
 	"lock", "NAME", 0, 1, "Take its key from a device, now", lock_options, run_lock,
 };
 
-enum { UNLOCK_ALL, UNLOCK_FOR_SLEEP };
+enum { UNLOCK_ALL, UNLOCK_FOR_SLEEP, UNLOCK_RECOVERY_KEY };
 
 static const struct option_spec unlock_options[] = {
 	[UNLOCK_ALL] = { "all", NULL, "every device that has no key" },
 	[UNLOCK_FOR_SLEEP] = { "for-sleep", NULL, "with --all: only those that sleep locked" },
+	[UNLOCK_RECOVERY_KEY] = { "recovery-key", NULL,
+				  "unlock it by the recovery key that is typed" },
 	{},
 };
 
-static int unlock_one(const struct context *context, const char *name, bool *changed,
+static int unlock_one(const struct context *context, const char *name, bool recovery, bool *changed,
 		      struct envelope_error *e)
 {
 	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
 	int r;
 
 	add_text(parameters, "name", name);
-	r = client_call(context, "Unlock", parameters, &reply, e);
+	r = client_call_recovering(context, "Unlock", parameters, "recovery_key", recovery, &reply,
+				   e);
 	*changed = !r && member_true(reply, "changed");
 	if (!r && !context->json)
 		printf("%s: %s\n", name, *changed ? "unlocked" : "it has its key");
@@ -98,7 +101,7 @@ static int unlock_all(struct context *context, bool for_sleep, struct json_objec
 		if (strcmp(member(d, "state"), "fenced") ||
 		    (for_sleep && !member_true(d, "asleep")))
 			continue;
-		if (unlock_one(context, member(d, "name"), &changed, e)) {
+		if (unlock_one(context, member(d, "name"), false, &changed, e)) {
 			if (first.code == ENVELOPE_OK)
 				first = *e;
 			else if (!context->json)
@@ -122,12 +125,14 @@ static int run_unlock(struct context *context, const struct arguments *a, struct
 	json_object_object_add(result, "unlocked", unlocked);
 	if (!r && name && a->values[UNLOCK_FOR_SLEEP])
 		r = envelope_fail(e, ENVELOPE_E_USAGE, "--for-sleep needs --all");
+	if (!r && !name && a->values[UNLOCK_RECOVERY_KEY])
+		r = envelope_fail(e, ENVELOPE_E_USAGE, "--recovery-key needs a NAME");
 	if (r)
 		return r;
 	if (!name)
 		r = unlock_all(context, a->values[UNLOCK_FOR_SLEEP], unlocked, e);
 	else
-		r = unlock_one(context, name, &changed, e);
+		r = unlock_one(context, name, a->values[UNLOCK_RECOVERY_KEY], &changed, e);
 	if (changed)
 		json_object_array_add(unlocked, json_object_new_string(name));
 	if (!r)

@@ -16,6 +16,7 @@ enum {
 	OPEN_ON_KEY_LOSS,
 	OPEN_QUEUE_TIMEOUT,
 	OPEN_ACCEPT_NEW,
+	OPEN_RECOVERY_KEY,
 	OPEN_TAB,
 	OPEN_WAIT,
 };
@@ -28,6 +29,7 @@ static const struct option_spec open_options[] = {
 			       "what I/O does without a key (error)" },
 	[OPEN_QUEUE_TIMEOUT] = { "queue-timeout", "SECONDS", "how long it is queued (for ever)" },
 	[OPEN_ACCEPT_NEW] = { "accept-new", NULL, "trust a volume that this host does not know" },
+	[OPEN_RECOVERY_KEY] = { "recovery-key", NULL, "open it by the recovery key that is typed" },
 	[OPEN_TAB] = { "tab", "FILE", "with --all, instead of " ENVELOPE_TAB },
 	[OPEN_WAIT] = { "wait", "SECONDS", "with --all, for disks that are not there yet (0)" },
 	{ NULL, NULL, NULL },
@@ -47,7 +49,8 @@ static int open_one(struct context *context, const struct arguments *a, struct e
 	add_flag(parameters, "readonly", a->values[OPEN_READONLY]);
 	add_flag(parameters, "allow_discards", a->values[OPEN_DISCARDS]);
 	add_flag(parameters, "accept_new", a->values[OPEN_ACCEPT_NEW]);
-	r = client_call(context, "Open", parameters, &reply, e);
+	r = client_call_recovering(context, "Open", parameters, "recovery_key",
+				   a->values[OPEN_RECOVERY_KEY], &reply, e);
 	if (r < 0)
 		return r;
 	if (!output_json(context, reply))
@@ -205,7 +208,7 @@ static int run_open(struct context *context, const struct arguments *a, struct e
 		return envelope_fail(e, ENVELOPE_E_USAGE,
 				     "open: it takes DEVICE and NAME, or --all");
 	}
-	for (int i = OPEN_READONLY; i <= OPEN_ACCEPT_NEW; i++)
+	for (int i = OPEN_READONLY; i <= OPEN_RECOVERY_KEY; i++)
 		if (a->values[i])
 			return envelope_fail(e, ENVELOPE_E_USAGE,
 					     "open: --%s is of no use with --all",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* slot add, remove, list: the ways to a volume's key. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "command.h"
 
@@ -19,13 +20,28 @@ void print_slot(struct json_object *slot)
 	}
 }
 
-enum { ADD_KEK, ADD_THRESHOLD };
+enum { ADD_KEK, ADD_THRESHOLD, ADD_RECOVERY_KEY, ADD_BY_RECOVERY_KEY };
 
 static const struct option_spec add_options[] = {
 	[ADD_KEK] = { "kek", "NAME", "a KEK of the slot; may be repeated" },
 	[ADD_THRESHOLD] = { "threshold", "N", "so many of the KEKs together open it (1)" },
+	[ADD_RECOVERY_KEY] = { "recovery-key", NULL, "by a new recovery key, printed once" },
+	[ADD_BY_RECOVERY_KEY] = { "by-recovery-key", NULL,
+				  "open the volume by the recovery key that is typed" },
 	{ NULL, NULL, NULL },
 };
+
+/* The daemon writes it to standard output itself: here it is never seen */
+static int add_recovery_key(struct context *context, struct json_object *parameters,
+			    struct json_object **reply, struct envelope_error *e)
+{
+	if (context->json)
+		return envelope_fail(
+			e, ENVELOPE_E_USAGE,
+			"a recovery key is printed, and never in JSON: without --json");
+	add_flag(parameters, "recovery_key", true);
+	return client_call_passing(context, "SlotAdd", parameters, STDOUT_FILENO, reply, e);
+}
 
 static int run_add(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
@@ -38,19 +54,32 @@ static int run_add(struct context *context, const struct arguments *a, struct en
 	if (r < 0)
 		return r;
 	add_list(parameters, "keks", a, ADD_KEK);
-	r = client_call(context, "SlotAdd", parameters, &reply, e);
+	if (a->values[ADD_RECOVERY_KEY] && a->values[ADD_BY_RECOVERY_KEY])
+		return envelope_fail(e, ENVELOPE_E_USAGE,
+				     "one recovery key cannot be typed and another be printed at "
+				     "once");
+	if (a->values[ADD_RECOVERY_KEY])
+		r = add_recovery_key(context, parameters, &reply, e);
+	else
+		r = client_call_recovering(context, "SlotAdd", parameters, "by_recovery_key",
+					   a->values[ADD_BY_RECOVERY_KEY], &reply, e);
 	if (r < 0 || output_json(context, reply))
 		return r;
+	if (a->values[ADD_RECOVERY_KEY])
+		fprintf(stderr, "This recovery key opens the volume when no KEK does. It is shown "
+				"this once: write it down,\nand keep it where the disk is not.\n");
 	printf("%s: added, and proved to open it:\n", a->words[0]);
 	if (json_object_object_get_ex(reply, "slot", &slot))
 		print_slot(slot);
 	return 0;
 }
 
-enum { REMOVE_FORCE };
+enum { REMOVE_FORCE, REMOVE_BY_RECOVERY_KEY };
 
 static const struct option_spec remove_options[] = {
 	[REMOVE_FORCE] = { "force", NULL, "although no other slot opens it now" },
+	[REMOVE_BY_RECOVERY_KEY] = { "by-recovery-key", NULL,
+				     "the recovery key that is typed opens it" },
 	{ NULL, NULL, NULL },
 };
 
@@ -66,7 +95,8 @@ static int run_remove(struct context *context, const struct arguments *a, struct
 	if (r < 0)
 		return r;
 	add_flag(parameters, "force", a->values[REMOVE_FORCE]);
-	r = client_call(context, "SlotRemove", parameters, &reply, e);
+	r = client_call_recovering(context, "SlotRemove", parameters, "by_recovery_key",
+				   a->values[REMOVE_BY_RECOVERY_KEY], &reply, e);
 	if (r < 0 || output_json(context, reply))
 		return r;
 	n = member_array(reply, "slots", &slots);

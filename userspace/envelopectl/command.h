@@ -102,6 +102,23 @@ int parse_number(const char *text, unsigned int *number, struct envelope_error *
 int client_call(const struct context *context, const char *method, struct json_object *parameters,
 		struct json_object **reply, struct envelope_error *e);
 
+/** client_call_passing() - the same, and a descriptor along with it; -1: none */
+int client_call_passing(const struct context *context, const char *method,
+			struct json_object *parameters, int passed, struct json_object **reply,
+			struct envelope_error *e);
+
+/* recovery-input.c */
+
+/**
+ * client_call_recovering() - the same, with the recovery key where @wanted
+ *
+ * It is what standard input has; or what is typed, where that is a terminal, without an echo.
+ * Adds @name to the parameters.
+ */
+int client_call_recovering(const struct context *context, const char *method,
+			   struct json_object *parameters, const char *name, bool wanted,
+			   struct json_object **reply, struct envelope_error *e);
+
 /* output.c */
 
 /** output_json() - is the result wanted as JSON? Then @reply is it, and all is said */

@@ -9,6 +9,7 @@
 #include "broker-client.h"
 #include "kek.h"
 #include "log.h"
+#include "recovery.h"
 #include "shamir.h"
 
 #define PATIENCE_MS 1000  /* with a slot, before another is tried beside it */
@@ -30,6 +31,7 @@ struct gathering {
 	struct op *op;
 	struct unlocked *u;
 	size_t n_slots;
+	bool recoverable; /* there is a slot of a recovery key, which is not tried here */
 	struct slot slots[ENVELOPE_SLOTS_MAX]; /* in the order in which they are tried */
 	/* What is asked for */
 	struct {
@@ -181,15 +183,20 @@ static int open_slot(struct gathering *g, struct slot *slot)
 static void accuse(struct gathering *g, struct slot *slot, unsigned int share)
 {
 	const char *kek = slot->token->shares[share].kek;
+	const char *device = envelope_volume_device(g->u->volume);
 	struct envelope_error e = {};
 
-	envelope_fail(&e, ENVELOPE_E_SEAL_BROKEN,
-		      "%s: slot %u: KEK %s unwraps something else than was sealed",
-		      envelope_volume_device(g->u->volume), slot->token->slot, kek);
+	if (slot->token->n_shares == 1)
+		envelope_fail(&e, ENVELOPE_E_SEAL_BROKEN,
+			      "%s: slot %u: KEK %s unwraps something else than was sealed", device,
+			      slot->token->slot, kek);
+	else /* what is said of the slot has its name already */
+		envelope_fail(&e, ENVELOPE_E_SEAL_BROKEN,
+			      "KEK %s unwraps something else than was sealed", kek);
 	log_line(LOG_WARNING,
 		 &(struct log_fields) {
 			 .id = LOG_ID_HEALTH, .volume = g->u->geometry->uuid, .kek = kek },
-		 "%s", e.message);
+		 "%s: %s", device, e.message);
 	refuse(slot, share, &e);
 }
 
@@ -295,12 +302,25 @@ static void order(struct gathering *g, const struct unlock_by *by)
 
 			if (g->u->slots[i].token.slot != id || by->without & 1U << id)
 				continue;
+			if (envelope_recovery_is(&g->u->slots[i].token.shares[0])) {
+				g->recoverable = true;
+				continue;
+			}
 			slot->token = &g->u->slots[i].token;
 			slot->number = i;
 			slot->plain = g->plain[g->n_slots++];
 		}
 	}
 	g->u->opened = g->slots[0].number;
+}
+
+static int offer_recovery(struct envelope_error *e)
+{
+	char cure[sizeof(e->cure)];
+
+	snprintf(cure, sizeof(cure), "%.400s; or open it by its recovery key: --recovery-key",
+		 envelope_error_cure(e));
+	return envelope_cure(e, "%s", cure);
 }
 
 int gather(struct op *op, const struct unlock_by *by, struct unlocked *u, struct envelope_error *e)
@@ -319,10 +339,11 @@ int gather(struct op *op, const struct unlock_by *by, struct unlocked *u, struct
 	g->op = op;
 	g->u = u;
 	order(g, by);
-	if (!g->n_slots)
-		return envelope_fail(e, ENVELOPE_E_NO_SLOT, "%s has no other slot",
-				     envelope_volume_device(u->volume));
-	r = run(g, e);
+	if (g->n_slots)
+		r = run(g, e);
+	else
+		r = envelope_fail(e, ENVELOPE_E_NO_SLOT, "%s: no KEK opens it",
+				  envelope_volume_device(u->volume));
 	broker_unwrap_end(op);
-	return r;
+	return r && g->recoverable ? offer_recovery(e) : r;
 }

@@ -12,7 +12,9 @@
 #include "keyring.h"
 #include "log.h"
 #include "quorum.h"
+#include "recovery.h"
 #include "takeover.h"
+#include "unlock.h"
 
 #define HURRY (60 * SECOND) /* is left after the time jumped */
 #define WATCH SECOND	    /* within that the target has fenced a device whose key is dead */
@@ -43,6 +45,8 @@ void lease_why(const struct device *device, char *out, size_t room)
 	size_t used = 0;
 
 	*out = '\0';
+	if (lease_is_fixed(device))
+		return;
 	for (unsigned int i = 0; i < device->n_shares && used < room; i++) {
 		const struct health *h = device->shares[i];
 
@@ -95,6 +99,11 @@ void lease_unlock(const struct device *device)
 		note_path(device, as, path, sizeof(path));
 		unlink(path);
 	}
+}
+
+bool lease_is_fixed(const struct device *device)
+{
+	return device->n_shares == 1 && envelope_recovery_is(&device->token.shares[0]);
 }
 
 bool lease_is_locked(const struct device *device)
@@ -307,7 +316,7 @@ void lease_judge(struct device *device)
 {
 	bool enough = lease_well(device) >= device->threshold;
 
-	if (!device->n_shares || lease_is_locked(device))
+	if (!device->n_shares || lease_is_locked(device) || lease_is_fixed(device))
 		return;
 	if (!device->loss && not_withdrawn(device) < device->threshold)
 		withdraw(device);
@@ -402,6 +411,13 @@ static void wait_for_mark(struct device *device, enum mark first)
 		      device);
 }
 
+/* The table is loaded once, and another slot may open the device later */
+static void choose_lease(struct device *device)
+{
+	device->lease = device->table_lease < device->wished_lease ? device->table_lease
+								   : device->wished_lease;
+}
+
 static void begin(struct device *device, uint64_t seconds)
 {
 	device->timer = sd_event_source_disable_unref(device->timer);
@@ -414,7 +430,8 @@ void lease_began(struct device *device, const struct table *table)
 {
 	enum device_loss loss = device->loss;
 
-	device->lease = table->lease;
+	device->table_lease = table->lease;
+	choose_lease(device);
 	device->queue = table->queue;
 	device->loss = DEVICE_HAS_KEY;
 	lease_unlock(device);
@@ -426,7 +443,9 @@ void lease_began(struct device *device, const struct table *table)
 void lease_found(struct device *device, const struct table *table,
 		 const struct table_status *status)
 {
-	device->lease = table->lease;
+	device->table_lease = table->lease;
+	device->wished_lease = table->lease;
+	choose_lease(device);
 	device->queue = table->queue;
 	device->loss = noted(device);
 	if (lease_is_locked(device)) { /* also where its keyd ended between note and deed */
@@ -457,6 +476,8 @@ void lease_opened(struct device *device, const struct broker_opened *opened, uin
 	device->n_shares = n;
 	device->threshold = token->threshold;
 	device->slot = token->slot;
+	device->wished_lease = opened_lease(opened);
+	choose_lease(device);
 	for (unsigned int i = 0; i < n && when; i++)
 		if (shares[i] && opened->proved & 1U << i)
 			health_proved(shares[i], when);

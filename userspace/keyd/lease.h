@@ -54,6 +54,9 @@ bool lease_for_sleep(const struct device *device);
 /** lease_unlock() - what was locked by that name is no more */
 void lease_unlock(const struct device *device);
 
+/** lease_is_fixed() - was it opened by a recovery key, which nobody can withdraw or renew? */
+bool lease_is_fixed(const struct device *device);
+
 /** lease_why() - in words, which of its KEKs are not well; "" where all are */
 void lease_why(const struct device *device, char *out, size_t room);
 

@@ -57,9 +57,11 @@ struct device {
 	unsigned int threshold, n_shares;
 	struct health *shares[ENVELOPE_SHARES_MAX]; /* NULL: of a KEK that is not declared */
 	char keks[ENVELOPE_SHARES_MAX][ENVELOPE_KEK_NAME_MAX + 1];
-	uint32_t lease;	    /* seconds; 0: none */
-	uint64_t lease_end; /* as the kernel was told, µs of boot time; 0: none, or no key */
-	bool queue;	    /* requests wait when it has no key */
+	uint32_t table_lease;  /* seconds, the longest that the kernel grants; 0: none */
+	uint32_t wished_lease; /* the shortest of its KEKs */
+	uint32_t lease;	       /* the shorter of these */
+	uint64_t lease_end;    /* as the kernel was told, µs of boot time; 0: none, or no key */
+	bool queue;	       /* requests wait when it has no key */
 	enum device_loss loss;
 	unsigned int mark; /* what is said of its lease next */
 	sd_event_source *timer;

@@ -43,9 +43,9 @@ static int read_policy(struct op *op, struct table *table, struct envelope_error
 
 static int read_parameters(struct op *op, struct open *o, struct envelope_error *e)
 {
-	static const char *const known[] = { "device",	       "name",	      "readonly",
-					     "allow_discards", "on_key_loss", "queue_timeout",
-					     "accept_new",     NULL };
+	static const char *const known[] = { "device",	       "name",	       "readonly",
+					     "allow_discards", "on_key_loss",  "queue_timeout",
+					     "accept_new",     "recovery_key", NULL };
 	char name[256];
 	int r = op_known(op, known, e);
 
@@ -63,6 +63,8 @@ static int read_parameters(struct op *op, struct open *o, struct envelope_error 
 		r = op_bool(op, "allow_discards", &o->table.allow_discards, e);
 	if (!r)
 		r = op_bool(op, "accept_new", &o->by.accept_new, e);
+	if (!r)
+		r = op_bool(op, "recovery_key", &o->by.recovery, e);
 	if (!r)
 		r = read_policy(op, &o->table, e);
 	return r;

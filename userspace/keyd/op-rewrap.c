@@ -12,6 +12,7 @@
 #include "kek.h"
 #include "log.h"
 #include "op.h"
+#include "recovery.h"
 #include "seal.h"
 #include "unlock.h"
 
@@ -23,6 +24,8 @@ static int is_current(struct op *op, const struct envelope_token *token, bool *c
 
 	*current = true;
 	for (unsigned int i = 0; i < token->n_shares; i++) {
+		if (envelope_recovery_is(&token->shares[i]))
+			continue; /* it has one version, and is not here */
 		r = kek_attributes(op, token->shares[i].kek, &attributes, e);
 		if (r)
 			return r;

@@ -3,14 +3,18 @@
  * Slots: one more way to a DEK, or one less. The host's pin is widened before a slot is
  * written and narrowed after one is dropped, so that power may fail at any point.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto.h"
 #include "header.h"
 #include "kek.h"
 #include "log.h"
 #include "op.h"
 #include "policy.h"
+#include "recover.h"
+#include "recovery.h"
 #include "seal.h"
 #include "unlock.h"
 
@@ -88,50 +92,96 @@ static void log_change(const struct unlocked *u, const char *fmt, unsigned int s
 		 "%s: volume %s: %s", envelope_volume_device(u->volume), u->geometry->uuid, line);
 }
 
-static int read_add(struct op *op, char *device, size_t room, struct policy *policy,
-		    struct envelope_error *e)
+struct addition {
+	char device[256];
+	struct policy policy;
+	char by[256]; /* for people */
+	uint8_t *recovery;
+	struct unlock_by unlock;
+	struct envelope_token token;
+};
+
+/* A recovery key is a slot of its own: with others it would have to be there for each rewrap */
+static int make_recovery(struct addition *a, struct envelope_error *e)
 {
-	static const char *const known[] = { "device", "keks", "threshold", NULL };
+	if (a->policy.n)
+		return envelope_fail(e, ENVELOPE_E_USAGE,
+				     "a recovery key and KEKs cannot share a slot");
+	a->recovery = envelope_secret_alloc(ENVELOPE_RECOVERY_BYTES);
+	if (!a->recovery)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
+	if (envelope_random(a->recovery, ENVELOPE_RECOVERY_BYTES))
+		return envelope_fail(e, ENVELOPE_E_FAILED, "no random numbers for a key");
+	a->policy.recovery = a->recovery;
+	strcpy(a->policy.keks[0], ENVELOPE_RECOVERY_KEK);
+	a->policy.n = 1;
+	return 0;
+}
+
+static int read_add(struct op *op, struct addition *a, struct envelope_error *e)
+{
+	static const char *const known[] = { "device",		"keks", "threshold", "recovery_key",
+					     "by_recovery_key", NULL };
+	bool recovery = false;
 	struct stat st;
 	int r = op_known(op, known, e);
 
 	if (!r)
-		r = op_text(op, "device", true, device, room, e);
+		r = op_text(op, "device", true, a->device, sizeof(a->device), e);
 	if (!r)
-		r = policy_read(op, policy, e);
-	if (!r && !policy->n)
+		r = policy_read(op, &a->policy, e);
+	if (!r)
+		r = op_bool(op, "recovery_key", &recovery, e);
+	if (!r)
+		r = op_bool(op, "by_recovery_key", &a->unlock.recovery, e);
+	if (!r && recovery && a->unlock.recovery)
+		r = envelope_fail(e, ENVELOPE_E_USAGE,
+				  "one recovery key cannot be read and another be made at once");
+	if (!r && recovery)
+		r = make_recovery(a, e);
+	if (!r && !a->policy.n)
 		r = envelope_fail(e, ENVELOPE_E_USAGE, "a slot needs a KEK");
-	return r ? r : op_lock_disk(op, device, &st, e);
+	policy_text(&a->policy, a->by, sizeof(a->by));
+	return r ? r : op_lock_disk(op, a->device, &st, e);
+}
+
+static int add_slot(struct op *op, struct addition *a, struct unlocked *u, struct envelope_error *e)
+{
+	unsigned int slot, opened;
+	int r = a->recovery ? 0 : find_keks(op, &a->policy, e);
+
+	if (!r)
+		r = unlock(op, a->device, &a->unlock, u, e);
+	if (!r)
+		r = unused_id(u, &slot, e);
+	if (r)
+		return r;
+	opened = u->slots[u->opened].token.slot;
+	op_step(op, "wrapping the key by %s", a->by);
+	r = seal_slot(op, u->geometry, slot, &a->policy, u->dek, &a->token, e);
+	/* Who cannot read it now never will: then there is to be no such slot */
+	if (!r && a->recovery)
+		r = recovery_print(op, a->recovery, e);
+	if (!r)
+		r = write_slot(op, u, &a->token, e);
+	if (!r)
+		header_changed(op, u, opened);
+	return r;
 }
 
 int op_slot_add(struct op *op, struct json_object **result, struct envelope_error *e)
 {
 	_cleanup_unlocked_ struct unlocked u = {};
-	struct envelope_token token;
-	struct policy policy;
-	char device[256], by[256];
-	unsigned int slot, opened;
-	int r = read_add(op, device, sizeof(device), &policy, e);
+	struct addition a = {};
+	int r = read_add(op, &a, e);
 
 	if (!r)
-		r = find_keks(op, &policy, e);
-	if (!r)
-		r = unlock(op, device, NULL, &u, e);
-	if (!r)
-		r = unused_id(&u, &slot, e);
+		r = add_slot(op, &a, &u, e);
+	envelope_secret_free(a.recovery);
 	if (r)
 		return r;
-	opened = u.slots[u.opened].token.slot;
-	policy_text(&policy, by, sizeof(by));
-	op_step(op, "wrapping the key by %s", by);
-	r = seal_slot(op, u.geometry, slot, &policy, u.dek, &token, e);
-	if (!r)
-		r = write_slot(op, &u, &token, e);
-	if (r)
-		return r;
-	header_changed(op, &u, opened);
-	log_change(&u, "slot %u is added, by %s", slot, by);
-	*result = describe(op, &u, slot);
+	log_change(&u, "slot %u is added, by %s", a.token.slot, a.by);
+	*result = describe(op, &u, a.token.slot);
 	return 0;
 }
 
@@ -139,11 +189,12 @@ struct removal {
 	char device[256];
 	uint32_t slot;
 	bool force;
+	struct unlock_by by;
 };
 
 static int read_remove(struct op *op, struct removal *removal, struct envelope_error *e)
 {
-	static const char *const known[] = { "device", "slot", "force", NULL };
+	static const char *const known[] = { "device", "slot", "force", "by_recovery_key", NULL };
 	struct stat st;
 	int r = op_known(op, known, e);
 
@@ -156,6 +207,10 @@ static int read_remove(struct op *op, struct removal *removal, struct envelope_e
 		r = envelope_fail(e, ENVELOPE_E_USAGE, "the parameter slot is missing");
 	if (!r)
 		r = op_bool(op, "force", &removal->force, e);
+	if (!r)
+		r = op_bool(op, "by_recovery_key", &removal->by.recovery, e);
+	if (!r)
+		removal->by.without = 1U << removal->slot;
 	return r ? r : op_lock_disk(op, removal->device, &st, e);
 }
 
@@ -187,15 +242,14 @@ static int check_removable(const struct unlocked *u, const struct removal *remov
 static int unlock_by_others(struct op *op, const struct removal *removal, struct unlocked *u,
 			    struct envelope_error *e)
 {
-	const struct unlock_by by = { .without = 1U << removal->slot };
-	int r = unlock(op, removal->device, &by, u, e);
+	int r = unlock(op, removal->device, &removal->by, u, e);
 
 	if (u->n_slots && check_removable(u, removal, e))
 		return -(int)e->code;
 	if (!r)
 		return 0;
 	envelope_cure(e, "mend that; or, where slot %u must go at once: --force", removal->slot);
-	if (!removal->force || u->had)
+	if (!removal->force || removal->by.recovery || u->had)
 		return r;
 	unlock_free(u);
 	return unlock(op, removal->device, NULL, u, e);

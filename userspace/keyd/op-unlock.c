@@ -52,7 +52,8 @@ static int check_may_resume(const struct table *table, const struct broker_opene
 	return 0;
 }
 
-static int give_key(struct op *op, const struct table *table, bool fenced, struct envelope_error *e)
+static int give_key(struct op *op, const struct table *table, const struct unlock_by *by,
+		    bool fenced, struct envelope_error *e)
 {
 	_cleanup_unlocked_ struct unlocked u = {};
 	struct broker_opened opened;
@@ -62,7 +63,7 @@ static int give_key(struct op *op, const struct table *table, bool fenced, struc
 	if (!device_path(table->device, path, sizeof(path)))
 		return envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s: its disk %s is gone",
 				     table->name, table->device);
-	r = unlock(op, path, NULL, &u, e);
+	r = unlock(op, path, by, &u, e);
 	opened_by(op, &u, &opened);
 	if (!r)
 		r = check_same(table, &u, e);
@@ -70,18 +71,36 @@ static int give_key(struct op *op, const struct table *table, bool fenced, struc
 		r = check_may_resume(table, &opened, e);
 	if (!r)
 		r = broker_table(op, BROKER_SET_KEY, table, &opened, u.dek, e);
-	if (r) /* the main process sees when it may go better */
+	if (r && !by->recovery) /* the main process sees when it may go better */
 		broker_opened(op, table->name, &opened);
 	return r;
+}
+
+/* Which may be its recovery key, or a KEK after that */
+static bool needs_key(const struct device *device, bool fenced, const struct unlock_by *by)
+{
+	return fenced || !device || !device->managed || by->recovery || lease_is_fixed(device);
+}
+
+static int read_parameters(struct op *op, char name[static TABLE_NAME_MAX + 1],
+			   struct unlock_by *by, struct envelope_error *e)
+{
+	static const char *const known[] = { "name", "recovery_key", NULL };
+	int r = op_known(op, known, e);
+
+	if (!r)
+		r = op_bool(op, "recovery_key", &by->recovery, e);
+	return r ? r : op_mapping_named(op, name, e);
 }
 
 static int unlock_mapping(struct op *op, bool *changed, struct envelope_error *e)
 {
 	char name[TABLE_NAME_MAX + 1];
+	struct unlock_by by = {};
 	struct table_status status;
 	const struct device *device;
 	struct table table;
-	int r = op_mapping(op, name, e);
+	int r = read_parameters(op, name, &by, e);
 
 	if (!r)
 		r = device_table(name, &table, e);
@@ -91,10 +110,10 @@ static int unlock_mapping(struct op *op, bool *changed, struct envelope_error *e
 		return r;
 	device = device_find((struct manager *)op->manager, name);
 	op->remembered = device && *device->pin.uuid;
-	*changed = status.fenced || !device || !device->managed;
+	*changed = needs_key(device, status.fenced, &by);
 	if (!*changed)
 		return 0;
-	r = give_key(op, &table, status.fenced, e);
+	r = give_key(op, &table, &by, status.fenced, e);
 	if (r)
 		return r;
 	log_line(LOG_NOTICE,

@@ -214,8 +214,13 @@ int op_mapping(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envel
 	static const char *const known[] = { "name", NULL };
 	int r = op_known(op, known, e);
 
-	if (!r)
-		r = op_text(op, "name", true, name, TABLE_NAME_MAX + 1, e);
+	return r ? r : op_mapping_named(op, name, e);
+}
+
+int op_mapping_named(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envelope_error *e)
+{
+	int r = op_text(op, "name", true, name, TABLE_NAME_MAX + 1, e);
+
 	if (!r)
 		r = envelope_name_check(name, e);
 	if (!r)

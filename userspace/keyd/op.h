@@ -21,6 +21,7 @@ struct op {
 	struct json_object *parameters;
 	int client; /* socket; -1: nobody listens */
 	bool more;  /* the client wants progress */
+	int passed; /* a descriptor that the client sent along; -1: none */
 	int broker; /* socket */
 	struct broker_secrets *secrets;
 	/*
@@ -93,7 +94,10 @@ int op_lock_disk(struct op *op, const char *device, struct stat *st, struct enve
 /** op_check_writable() - refuse a disk that is set read-only; IO */
 int op_check_writable(const char *device, struct envelope_error *e);
 
-/** op_mapping() - the one parameter of Close, Resize and Unlock: a mapping, locked */
+/** op_mapping_named() - the parameter `name`: a mapping, locked */
+int op_mapping_named(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envelope_error *e);
+
+/** op_mapping() - the same, where there is no other parameter */
 int op_mapping(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envelope_error *e);
 
 /** op_add_text() and its like - add to a JSON object; a NULL @value gives null */

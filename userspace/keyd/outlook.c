@@ -11,7 +11,8 @@
 
 static bool is_waiting_for_keks(const struct device *device)
 {
-	return !lease_is_locked(device) && device->n_shares && lease_may_resume(device);
+	return !lease_is_locked(device) && !lease_is_fixed(device) && device->n_shares &&
+	       lease_may_resume(device);
 }
 
 void outlook_text(const struct device *device, const struct table_status *status, char *out,
@@ -27,6 +28,12 @@ void outlook_text(const struct device *device, const struct table_status *status
 			 why);
 	else if (status->fenced)
 		snprintf(out, room, "it has no key until: envelopectl unlock %s", device->name);
+	else if (lease_is_fixed(device))
+		snprintf(out, room,
+			 "it was opened by its recovery key: it is fenced in %llu s, unless its "
+			 "KEKs "
+			 "open it: envelopectl unlock %s",
+			 (unsigned long long)status->lease_left, device->name);
 	else if (!device->lease)
 		snprintf(out, room, "it has no lease: it stays active when no KEK answers");
 	else if (device->managed && lease_well(device) >= device->threshold)
@@ -80,7 +87,7 @@ struct json_object *outlook_fences(const struct device *device)
 	struct json_object *sets = json_object_new_array();
 	struct quorum q;
 
-	if (!device)
+	if (!device || lease_is_fixed(device))
 		return sets;
 	quorum_of(&q, device->threshold, device->n_shares, device->keks);
 	for (unsigned int shares = 1; shares < 1U << q.n; shares++)

@@ -65,6 +65,10 @@ void policy_text(const struct policy *policy, char *out, size_t room)
 {
 	size_t used;
 
+	if (policy->recovery) {
+		snprintf(out, room, "a recovery key");
+		return;
+	}
 	if (policy->n == 1)
 		used = snprintf(out, room, "KEK ");
 	else if (policy->threshold == 1)

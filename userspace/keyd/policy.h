@@ -8,6 +8,7 @@
 struct policy {
 	unsigned int threshold, n;
 	char keks[ENVELOPE_SHARES_MAX][ENVELOPE_KEK_NAME_MAX + 1];
+	const uint8_t *recovery; /* a recovery key, which is all of it; or NULL */
 };
 
 /** policy_of() - that of a slot */

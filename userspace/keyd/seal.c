@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "broker-client.h"
-#include "crypto.h"
+#include "recovery.h"
 #include "shamir.h"
 
 /* The DEK that comes out of what was sealed must be the one that went in */
@@ -36,7 +36,10 @@ static int wrap_share(struct op *op, const struct policy *policy, unsigned int i
 	share->index = i + 1;
 	memcpy(share->kek, policy->keks[i], sizeof(share->kek));
 	envelope_shamir_share(polynomial, policy->threshold, share->index, plain);
-	r = broker_wrap(op, plain, share, e);
+	if (policy->recovery)
+		r = envelope_recovery_wrap(policy->recovery, token, plain, share, e);
+	else
+		r = broker_wrap(op, plain, share, e);
 	return r ? r : envelope_token_commit(token, i, plain, e);
 }
 
@@ -51,13 +54,9 @@ int seal_slot(struct op *op, const struct envelope_geometry *geometry, unsigned 
 
 	if (!polynomial)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
-	r = envelope_token_begin(token, geometry, slot, polynomial, e);
-	if (!r && envelope_random(polynomial + ENVELOPE_SHARE_BYTES,
-				  (policy->threshold - 1) * ENVELOPE_SHARE_BYTES))
-		r = envelope_fail(e, ENVELOPE_E_FAILED, "no random numbers for shares");
+	r = envelope_token_begin(token, geometry, slot, policy->threshold, polynomial, e);
 	if (r)
 		return r;
-	token->threshold = policy->threshold;
 	token->n_shares = policy->n;
 	for (unsigned int i = 0; i < policy->n && !r; i++)
 		r = wrap_share(op, policy, i, polynomial, token, e);

@@ -29,9 +29,17 @@ struct client {
 	bool broken; /* to be let go at the next opportunity */
 	sd_event_source *io, *idle, *next;
 	struct varlink_buffer buffer;
+	int passed; /* a descriptor that came with a message; -1: none */
 };
 
 static void handle_messages(struct client *client);
+
+static void drop_passed(struct client *client)
+{
+	if (client->passed >= 0)
+		close(client->passed);
+	client->passed = -1;
+}
 
 static void client_free(struct client *client)
 {
@@ -39,6 +47,7 @@ static void client_free(struct client *client)
 	sd_event_source_disable_unref(client->idle);
 	sd_event_source_disable_unref(client->next);
 	varlink_buffer_free(&client->buffer);
+	drop_passed(client);
 	close(client->fd);
 	LIST_REMOVE(client, link);
 	client->manager->n_clients--;
@@ -48,6 +57,11 @@ static void client_free(struct client *client)
 int server_fd(const struct client *client)
 {
 	return client->fd;
+}
+
+int server_passed(const struct client *client)
+{
+	return client->passed;
 }
 
 /* A client that leaves no room for an answer is not waited for */
@@ -148,13 +162,17 @@ static void start_method(struct client *client, const char *name, struct json_ob
 {
 	const struct method *method = NULL;
 	struct envelope_error e = {};
+	int r;
 
 	if (!strncmp(name, ENVELOPE_INTERFACE ".", strlen(ENVELOPE_INTERFACE ".")))
 		method = method_find(name + strlen(ENVELOPE_INTERFACE "."));
 	if (!method)
 		return send_message(client, service_error("MethodNotFound", "method", name));
-	if (permitted(client, method, &e) ||
-	    session_start(client->manager, client, method, parameters, more, &e))
+	r = permitted(client, method, &e);
+	if (!r)
+		r = session_start(client->manager, client, method, parameters, more, &e);
+	drop_passed(client); /* the session has it */
+	if (r)
 		return server_send_error(client, &e);
 	client->busy = true;
 }
@@ -208,7 +226,7 @@ static void handle_messages(struct client *client)
 static int on_message(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
 	struct client *client = data;
-	ssize_t n = varlink_receive(fd, &client->buffer);
+	ssize_t n = varlink_receive_passed(fd, &client->buffer, &client->passed);
 
 	if (n == -EAGAIN || n == -EINTR)
 		return 0;
@@ -259,6 +277,7 @@ static int client_new(struct manager *m, int fd)
 		return -ENOMEM;
 	client->manager = m;
 	client->fd = fd;
+	client->passed = -1;
 	client->root = peer.uid == 0;
 	client->member = is_member(fd, peer.gid, m->gid);
 	client->buffer.limit = ENVELOPE_REQUEST_MAX;

@@ -22,6 +22,9 @@ void server_close(struct manager *m);
 /** server_fd() - the socket of a client */
 int server_fd(const struct client *client);
 
+/** server_passed() - the descriptor that came with its message; -1: none */
+int server_passed(const struct client *client);
+
 /** server_send_error() - the client's answer; a client that does not read is let go later */
 void server_send_error(struct client *client, const struct envelope_error *e);
 

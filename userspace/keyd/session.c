@@ -50,9 +50,9 @@ static void keep_descriptors(int *fds, size_t n)
 	close_range(next, ~0U, 0);
 }
 
-static void become_session(const struct method *method, int client, int broker)
+static void become_session(const struct method *method, const struct op *op)
 {
-	int fds[] = { client, broker, log_fd() };
+	int fds[] = { op->client, op->passed, op->broker, log_fd() };
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -96,7 +96,7 @@ static void run_session(struct op *op, const struct method *method)
 	struct json_object *result = NULL;
 	int r;
 
-	become_session(method, op->client, op->broker);
+	become_session(method, op);
 	envelope_secret_pool(op->secrets->pool, sizeof(op->secrets->pool));
 	r = method->run(op, &result, &e);
 	envelope_secret_wipe(op->secrets, sizeof(*op->secrets));
@@ -242,6 +242,7 @@ static int start_process(struct session *s, struct json_object *parameters, bool
 	struct op op = { .manager = s->manager,
 			 .parameters = parameters,
 			 .client = s->client ? server_fd(s->client) : -1,
+			 .passed = s->client ? server_passed(s->client) : -1,
 			 .more = more };
 	int pair[2];
 

@@ -6,6 +6,7 @@
 
 #include "gather.h"
 #include "kek.h"
+#include "recover.h"
 
 void unlock_free(struct unlocked *u)
 {
@@ -73,7 +74,7 @@ int unlock(struct op *op, const char *device, const struct unlock_by *by, struct
 	if (!u->dek)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
 	op_step(op, "unwrapping the key of %s", u->geometry->uuid);
-	r = gather(op, by, u, e);
+	r = by->recovery ? recover(op, by, u, e) : gather(op, by, u, e);
 	if (r)
 		return r;
 	op_step(op, "checking that header, disk and key belong together");

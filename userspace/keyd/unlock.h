@@ -25,10 +25,12 @@ struct unlocked {
  * struct unlock_by - how
  * @accept_new: pin a volume that has no pin or another one
  * @without:	ids of slots that are not to open it, bits
+ * @recovery:	by the recovery key that the client passes, and no KEK
  */
 struct unlock_by {
 	bool accept_new;
 	uint32_t without;
+	bool recovery;
 };
 
 /**

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "file.h"
+#include "recovery.h"
 
 #define CONFIG_LIMIT (64 << 10) /* bytes */
 #define SUFFIX	     ".conf"
@@ -240,7 +241,7 @@ int envelope_kek_config_load(const char *directory, const char *name,
 	size_t size;
 	int r;
 
-	if (!envelope_kek_name_valid(name))
+	if (!envelope_kek_name_valid(name) || !strcmp(name, ENVELOPE_RECOVERY_KEK))
 		return envelope_fail(e, ENVELOPE_E_USAGE, "\"%.80s\" cannot be the name of a KEK",
 				     name);
 	envelope_kek_config_default(config, name);
@@ -271,7 +272,8 @@ static int is_config(const struct dirent *entry)
 	    strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX))
 		return 0;
 	snprintf(name, sizeof(name), "%.*s", (int)(length - strlen(SUFFIX)), entry->d_name);
-	return envelope_kek_name_valid(name) && strcmp(name, ENVELOPE_DEFAULT_KEK);
+	return envelope_kek_name_valid(name) && strcmp(name, ENVELOPE_DEFAULT_KEK) &&
+	       strcmp(name, ENVELOPE_RECOVERY_KEK);
 }
 
 int envelope_kek_config_list(const char *directory, char ***names, struct envelope_error *e)

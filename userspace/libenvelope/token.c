@@ -24,13 +24,15 @@ void envelope_time_now(char text[static 21])
 }
 
 int envelope_token_begin(struct envelope_token *token, const struct envelope_geometry *geometry,
-			 unsigned int slot, uint8_t *secret, struct envelope_error *e)
+			 unsigned int slot, unsigned int threshold, uint8_t *polynomial,
+			 struct envelope_error *e)
 {
 	memset(token, 0, sizeof(*token));
 	memcpy(token->uuid, geometry->uuid, sizeof(token->uuid));
 	token->slot = slot;
+	token->threshold = threshold;
 	envelope_time_now(token->created);
-	if (envelope_random(secret, ENVELOPE_SHARE_BYTES) < 0 ||
+	if (envelope_random(polynomial, threshold * ENVELOPE_SHARE_BYTES) < 0 ||
 	    envelope_random(token->salt, sizeof(token->salt)) < 0 ||
 	    envelope_random(token->nonce, sizeof(token->nonce)) < 0)
 		return crypto_failed(e, "the random number generator");

@@ -85,13 +85,15 @@ char *envelope_token_format(const struct envelope_token *token);
 
 /**
  * envelope_token_begin() - a fresh slot: random salt, nonce and secret, the time now
- * @secret: ENVELOPE_SHARE_BYTES of locked memory, filled
+ * @polynomial: @threshold times ENVELOPE_SHARE_BYTES of locked memory, filled: the secret first,
+ *and what its shares hide it in; see envelope_shamir_share()
  *
- * The caller then splits @secret, fills in each share but its commitment, and calls
- * envelope_token_commit() for each and envelope_token_seal() at the end.
+ * The caller then fills in each share but its commitment, and calls envelope_token_commit() for
+ * each and envelope_token_seal() at the end.
  */
 int envelope_token_begin(struct envelope_token *token, const struct envelope_geometry *geometry,
-			 unsigned int slot, uint8_t *secret, struct envelope_error *e);
+			 unsigned int slot, unsigned int threshold, uint8_t *polynomial,
+			 struct envelope_error *e);
 
 /** envelope_token_commit() - set a share's commitment */
 int envelope_token_commit(struct envelope_token *token, unsigned int share, const uint8_t *plain,

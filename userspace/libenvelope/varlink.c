@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define FIRST_ROOM 4096
+#define PASSED_MAX 8 /* descriptors with one message; the kernel closes what goes beyond */
 
 static int make_room(struct varlink_buffer *buffer)
 {
@@ -32,20 +34,55 @@ static int make_room(struct varlink_buffer *buffer)
 	return 0;
 }
 
-ssize_t varlink_receive(int fd, struct varlink_buffer *buffer)
+/* The last descriptor of a message is kept; whatever else came is closed */
+static void keep_passed(struct msghdr *message, int *passed)
 {
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+			if (*passed >= 0)
+				close(*passed);
+			memcpy(passed, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+		}
+	}
+}
+
+/* @passed: NULL where none is wanted: then none is taken from the kernel */
+static ssize_t receive(int fd, struct varlink_buffer *buffer, int *passed)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(PASSED_MAX * sizeof(int))];
+	struct iovec iov;
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
 	int r = make_room(buffer);
 	ssize_t n;
 
 	if (r < 0)
 		return r;
+	iov = (struct iovec) { buffer->data + buffer->size, buffer->room - buffer->size };
+	if (passed) {
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+	}
 	do
-		n = recv(fd, buffer->data + buffer->size, buffer->room - buffer->size, 0);
+		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
+	if (passed)
+		keep_passed(&message, passed);
 	buffer->size += (size_t)n;
 	return n;
+}
+
+ssize_t varlink_receive(int fd, struct varlink_buffer *buffer)
+{
+	return receive(fd, buffer, NULL);
+}
+
+ssize_t varlink_receive_passed(int fd, struct varlink_buffer *buffer, int *passed)
+{
+	return receive(fd, buffer, passed);
 }
 
 int varlink_next(struct varlink_buffer *buffer, struct json_object **message)
@@ -79,7 +116,32 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* As send(), with a descriptor along with the first byte; -1: none */
+static ssize_t send_passing(int fd, const char *text, size_t size, int passed)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(passed))] = {};
+	struct iovec iov = { (char *)text, size };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *header;
+
+	if (passed >= 0) {
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+		header = CMSG_FIRSTHDR(&message);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(passed));
+		memcpy(CMSG_DATA(header), &passed, sizeof(passed));
+	}
+	return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 int varlink_send(int fd, struct json_object *message, int timeout_ms)
+{
+	return varlink_send_passing(fd, message, -1, timeout_ms);
+}
+
+int varlink_send_passing(int fd, struct json_object *message, int passed, int timeout_ms)
 {
 	int64_t deadline = now_ms() + timeout_ms; /* however little a reader takes at a time */
 	const char *text = json_object_to_json_string_ext(
@@ -88,9 +150,10 @@ int varlink_send(int fd, struct json_object *message, int timeout_ms)
 
 	while (left > 0) {
 		struct pollfd wait = { .fd = fd, .events = POLLOUT };
-		ssize_t n = send(fd, text, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send_passing(fd, text, left, passed);
 
 		if (n > 0) {
+			passed = -1;
 			text += n;
 			left -= (size_t)n;
 		} else if (errno == EAGAIN) {

@@ -29,6 +29,12 @@ struct varlink_buffer {
 ssize_t varlink_receive(int fd, struct varlink_buffer *buffer);
 
 /**
+ * varlink_receive_passed() - the same, with a descriptor that came along
+ * @passed: -1, or one that came before; closed when another comes. Belongs to the caller
+ */
+ssize_t varlink_receive_passed(int fd, struct varlink_buffer *buffer, int *passed);
+
+/**
  * varlink_next() - take the next whole message out of the buffer
  * @message: put by the caller; NULL when none is complete yet
  *
@@ -39,6 +45,9 @@ void varlink_buffer_free(struct varlink_buffer *buffer);
 
 /** varlink_send() - write a whole message, waiting up to @timeout_ms; 0 or -errno */
 int varlink_send(int fd, struct json_object *message, int timeout_ms);
+
+/** varlink_send_passing() - and a descriptor along with it; -1: none */
+int varlink_send_passing(int fd, struct json_object *message, int passed, int timeout_ms);
 
 /* Each makes a message (NULL when out of memory) and takes over @parameters (may be NULL). */
 struct json_object *varlink_call(const char *method, struct json_object *parameters, bool more);

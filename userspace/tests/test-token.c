@@ -25,8 +25,7 @@ static void make(struct sealed *s, struct envelope_error *out)
 	s->secret = envelope_secret_alloc(32);
 	s->dek = envelope_secret_alloc(64);
 	envelope_random(s->dek, 64);
-	assert_good(envelope_token_begin(&s->token, &geometry, 3, s->secret, &e));
-	s->token.threshold = 1;
+	assert_good(envelope_token_begin(&s->token, &geometry, 3, 1, s->secret, &e));
 	s->token.n_shares = 2;
 	for (unsigned int i = 0; i < 2; i++) {
 		struct envelope_share *share = &s->token.shares[i];
@@ -47,6 +46,28 @@ static void drop(struct sealed *s)
 {
 	envelope_secret_free(s->secret);
 	envelope_secret_free(s->dek);
+}
+
+/* A share tells nothing of the secret: what it hides in is other random numbers for each slot */
+static void test_begin(void **state)
+{
+	uint8_t first[3 * ENVELOPE_SHARE_BYTES] = {}, second[3 * ENVELOPE_SHARE_BYTES] = {};
+	struct envelope_token token, other;
+	struct envelope_error e = { 0 };
+
+	assert_good(envelope_token_begin(&token, &geometry, 3, 3, first, &e));
+	assert_good(envelope_token_begin(&other, &geometry, 3, 3, second, &e));
+	assert_int_equal(token.threshold, 3);
+	assert_memory_not_equal(token.salt, other.salt, sizeof(token.salt));
+	assert_memory_not_equal(token.nonce, other.nonce, sizeof(token.nonce));
+	for (int i = 0; i < 3; i++) {
+		const uint8_t *term = first + i * ENVELOPE_SHARE_BYTES;
+
+		assert_memory_not_equal(term, second + i * ENVELOPE_SHARE_BYTES,
+					ENVELOPE_SHARE_BYTES);
+		assert_memory_not_equal(term, first + (i + 1) % 3 * ENVELOPE_SHARE_BYTES,
+					ENVELOPE_SHARE_BYTES);
+	}
 }
 
 static void test_round_trip(void **state)
@@ -278,9 +299,8 @@ static void test_malformed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_known),
-		cmocka_unit_test(test_every_field_is_sealed),
+		cmocka_unit_test(test_begin),	  cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_known),	  cmocka_unit_test(test_every_field_is_sealed),
 		cmocka_unit_test(test_malformed),
 	};
 

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -42,6 +43,48 @@ static void test_messages(void **state)
 	assert_null(message);
 	json_object_put(call);
 	varlink_buffer_free(&buffer);
+}
+
+static size_t open_descriptors(void)
+{
+	size_t n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* One descriptor comes with a message; where more do, or none is wanted, none stays open */
+static void test_passed(void **state)
+{
+	struct varlink_buffer buffer = { .limit = 1000 };
+	struct json_object *call = varlink_call("io.envelope.Keyd.Open", NULL, true), *message;
+	int ends[2], passed = -1;
+	size_t before;
+	char byte;
+
+	assert_int_equal(pipe(ends), 0);
+	before = open_descriptors();
+	assert_int_equal(varlink_send_passing(pair[0], call, ends[0], 1000), 0);
+	assert_true(varlink_receive_passed(pair[1], &buffer, &passed) > 0);
+	assert_int_equal(varlink_next(&buffer, &message), 0);
+	json_object_put(message);
+	assert_true(passed >= 0 && (fcntl(passed, F_GETFD) & FD_CLOEXEC));
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	assert_int_equal(read(passed, &byte, 1), 1);
+	assert_int_equal(byte, 'x');
+	assert_int_equal(varlink_send_passing(pair[0], call, ends[1], 1000), 0);
+	assert_true(varlink_receive_passed(pair[1], &buffer, &passed) > 0);
+	assert_int_equal(open_descriptors(), before + 1);
+	assert_int_equal(write(passed, "y", 1), 1);
+	close(passed);
+	assert_int_equal(varlink_send_passing(pair[0], call, ends[1], 1000), 0);
+	assert_true(varlink_receive(pair[1], &buffer) > 0);
+	assert_int_equal(open_descriptors(), before);
+	json_object_put(call);
+	varlink_buffer_free(&buffer);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 static void test_split(void **state)
@@ -152,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_messages, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_passed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_split, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_slow_reader, set_up, tear_down),

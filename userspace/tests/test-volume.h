@@ -73,8 +73,7 @@ static inline void seal(const struct made *made, unsigned int slot, struct envel
 	_cleanup_secret_ uint8_t *secret = envelope_secret_alloc(ENVELOPE_SHARE_BYTES);
 	struct envelope_error e = { 0 };
 
-	assert_good(envelope_token_begin(token, &made->geometry, slot, secret, &e));
-	token->threshold = 1;
+	assert_good(envelope_token_begin(token, &made->geometry, slot, 1, secret, &e));
 	token->n_shares = 1;
 	token->shares[0].index = 1;
 	strcpy(token->shares[0].kek, "default");

@@ -1,0 +1,120 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Devices that hang on several KEKs, on a slot that goes, or on a recovery key.
+# vm: --all-cpus
+. "$(dirname "$0")/lib.sh"
+
+LEASE=600
+KEY=/run/recovery-key
+mkdir -p /etc/envelope/keks.d
+systemctl reload-or-restart envelope-keyd
+for kek in a b c; do
+	printf '[kek]\nprovider = service\nlease = %s\ncheck_interval = 1\n' $LEASE >/etc/envelope/keks.d/$kek.conf
+	envelopectl kek create $kek >/dev/null
+done
+
+of() { # of NAME FILTER: of its status
+	envelopectl status "$1" --json | jq -r ".devices[0] | $2"
+}
+
+is_of() { # is_of NAME FILTER TEXT
+	[ "$(of "$1" "$2")" = "$3" ]
+}
+
+reads() {
+	dd if=/dev/mapper/"$1" of=/dev/null iflag=direct bs=4k count=1
+}
+
+stays_active() { # stays_active NAME SECONDS
+	local end=$((SECONDS + $2))
+	while [ $SECONDS -lt $end ]; do
+		is_of "$1" .state active || return 1
+		sleep 0.2
+	done
+}
+
+snapshot() {
+	cksum <(head -c 16M /dev/vdb) <(head -c 16M /dev/vdc)
+	dmsetup ls
+}
+
+# Two of three
+ok "format: two of three" envelopectl format /dev/vdb --kek a --kek b --kek c --threshold 2
+ok "open" envelopectl open --on-key-loss queue /dev/vdb three
+is "it hangs on all three" "$(of three '.keks | tostring')" '["a","b","c"]'
+is "any two fence it" "$(of three '.fenced_by | sort | tostring')" '[["a","b"],["a","c"],["b","c"]]'
+ok "each is proved" poll 20 is_of three '[.checks[].state] | tostring' '["ok","ok","ok"]'
+envelopectl kek disable a >/dev/null
+ok "one is disabled" poll 20 is_of three '[.checks[].state] | sort | tostring' '["disabled","ok","ok"]'
+ok "… and the device goes on" stays_active three 4
+ok "… and reads" reads three
+envelopectl kek disable b >/dev/null
+ok "two are: it stops" poll 20 is_of three .state fenced
+envelopectl kek enable a >/dev/null
+ok "one is back: it goes on by itself" poll 20 is_of three .state active
+ok "… and reads" reads three
+envelopectl kek enable b >/dev/null
+ok "close" envelopectl close three
+
+# A slot goes under a device
+ok "format: one KEK" envelopectl format /dev/vdc --kek a
+ok "open" envelopectl open /dev/vdc one
+ok "another slot, in use" envelopectl slot add /dev/vdc --kek b
+is "it hangs on the one that opened it" "$(of one '.keks | tostring')" '["a"]'
+ok "that one is removed" envelopectl slot remove /dev/vdc 0
+is "it hangs on the other" "$(of one '.keks | tostring')" '["b"]'
+envelopectl kek disable a >/dev/null
+ok "… and no more on the first" stays_active one 4
+ok "… and reads" reads one
+envelopectl kek disable b >/dev/null
+ok "the other stops it" poll 20 is_of one .state fenced
+envelopectl kek enable b >/dev/null
+ok "close" envelopectl close one
+envelopectl kek enable a >/dev/null
+
+# A recovery key
+envelopectl slot add /dev/vdc --recovery-key >$KEY.out 2>$KEY.err
+head -n 1 $KEY.out >$KEY
+like "it is printed, and what it is for" "$(cat $KEY.err)" "This recovery key opens the volume when no KEK does.*"
+is "… as nine groups of eight letters" "$(grep -cE '^([cbdefghijklnrtuv]{8}-){8}[cbdefghijklnrtuv]{8}$' $KEY)" 1
+envelopectl kek disable b >/dev/null
+refused 17 "open: its KEK is disabled" "KEK b: version 1 is disabled" "…; or open it by its recovery key: --recovery-key" \
+	envelopectl open /dev/vdc one
+wrong() {
+	tr c b <$KEY | envelopectl open /dev/vdc one --recovery-key
+}
+refused 2 "open: a recovery key that is mistyped" "recovery key: its last group does not fit to the others" \
+	"compare it with what was written down, and type it again" wrong
+by_recovery() { # by_recovery COMMAND…
+	envelopectl "$@" --recovery-key <$KEY
+}
+ok "open by the recovery key" by_recovery open /dev/vdc one
+ok "… reads" reads one
+like "… with a lease that nobody renews" "$(of one .outlook)" "it was opened by its recovery key: it is fenced in 86* s*"
+is "… and nobody withdraws" "$(of one '.fenced_by | tostring')" "[]"
+ok "… it stays" stays_active one 4
+systemctl restart envelope-keyd
+ok "another daemon cannot take it over" poll 30 is_of one '.problem | test("KEK b: version 1 is disabled")' true
+ok "… but by the recovery key" by_recovery unlock one
+ok "… it is its own then" is_of one .managed true
+envelopectl kek enable b >/dev/null
+ok "the KEK is back, and it is told to hang on that" envelopectl unlock one
+is "… it does" "$(of one '.checks[0] | .kek + " " + .state')" "b ok"
+ok "… by the KEK's own lease" test "$(of one .lease_left)" -le $LEASE
+envelopectl lock one >/dev/null
+ok "locked, it gets its key by the recovery key" by_recovery unlock one
+ok "… and reads" reads one
+ok "close" envelopectl close one
+
+# What opens nothing without it
+envelopectl slot remove /dev/vdc 1 --by-recovery-key <$KEY >/dev/null
+like "only the recovery key is left" "$(envelopectl slot list /dev/vdc | tail -n +2)" "0 *1 of 1 *recovery-key *"
+refused 13 "open: no KEK opens it" "no KEK opens it" "…; or open it by its recovery key: --recovery-key" \
+	envelopectl open /dev/vdc one
+ok "a new KEK, by the recovery key" sh -c "envelopectl slot add /dev/vdc --kek c --by-recovery-key <$KEY"
+ok "… opens it" envelopectl open /dev/vdc one
+ok "… and reads" reads one
+ok "close" envelopectl close one
+is "the journal has no key" "$(journalctl -q -o cat | grep -cF "$(head -c 17 $KEY)")" 0
+rm -f $KEY*
+done_testing
