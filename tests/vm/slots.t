@@ -115,6 +115,27 @@ ok "a new KEK, by the recovery key" sh -c "envelopectl slot add /dev/vdc --kek c
 ok "… opens it" envelopectl open /dev/vdc one
 ok "… and reads" reads one
 ok "close" envelopectl close one
+# An encryption set: what is known of it goes with its KEK
+ok "a set" envelopectl set create fleet --kek a
+ok "format: one of it" envelopectl format /dev/vdb --set fleet --force
+ok "format: another" envelopectl format /dev/vdc --set fleet --force
+ok "open the one" envelopectl open --on-key-loss queue /dev/vdb one
+is "it hangs on the set's KEK" "$(of one '.keks | tostring')" '["a"]'
+envelopectl kek disable a >/dev/null
+ok "its KEK is disabled: it stops" poll 20 is_of one .state fenced
+refused 17 "… and the other is not opened by what was known" "KEK a: version 1 is disabled" \
+	"if it may be used again: envelopectl kek enable a 1" envelopectl open /dev/vdc two
+envelopectl kek enable a >/dev/null
+ok "it is back: so is the one" poll 20 is_of one .state active
+ok "… and the other opens" envelopectl open /dev/vdc two
+ok "… and reads" reads two
+ok "close" envelopectl close two
+envelopectl lock one >/dev/null
+pkill -STOP -x kek:a
+refused 16 "the one is locked: the other is not opened by what was known" "KEK a does not answer" "try again" \
+	envelopectl open /dev/vdc two
+ok "the one gets its key again" envelopectl unlock one
+ok "close" envelopectl close one
 is "the journal has no key" "$(journalctl -q -o cat | grep -cF "$(head -c 17 $KEY)")" 0
 rm -f $KEY*
 done_testing

@@ -8,6 +8,7 @@
 enum {
 	FORMAT_KEK,
 	FORMAT_THRESHOLD,
+	FORMAT_SET,
 	FORMAT_LABEL,
 	FORMAT_UUID,
 	FORMAT_SECTOR_SIZE,
@@ -18,6 +19,7 @@ enum {
 static const struct option_spec format_options[] = {
 	[FORMAT_KEK] = { "kek", "NAME", "a KEK that wraps its key (default); may be repeated" },
 	[FORMAT_THRESHOLD] = { "threshold", "N", "so many of the KEKs together open it (1)" },
+	[FORMAT_SET] = { "set", "NAME", "make it one of an encryption set" },
 	[FORMAT_LABEL] = { "label", "TEXT", "of the volume, for LABEL=" },
 	[FORMAT_UUID] = { "uuid", "UUID", "of the volume, instead of a fresh one" },
 	[FORMAT_SECTOR_SIZE] = { "sector-size", "BYTES", "of encryption: 512 to 4096" },
@@ -40,6 +42,7 @@ static int run_format(struct context *context, const struct arguments *a, struct
 	if (r < 0)
 		return r;
 	add_list(parameters, "keks", a, FORMAT_KEK);
+	add_text(parameters, "set", a->values[FORMAT_SET]);
 	add_text(parameters, "label", a->values[FORMAT_LABEL]);
 	add_text(parameters, "uuid", a->values[FORMAT_UUID]);
 	add_flag(parameters, "force", a->values[FORMAT_FORCE]);

@@ -5,13 +5,8 @@
 
 #include "command.h"
 
-void print_slot(struct json_object *slot)
+void print_shares(struct json_object *shares, size_t n)
 {
-	struct json_object *shares;
-	size_t n = member_array(slot, "shares", &shares);
-
-	printf("  slot %s:       token %s, %s of %zu, %s\n", member(slot, "slot"),
-	       member(slot, "token"), member(slot, "threshold"), n, member(slot, "created"));
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *share = json_object_array_get_idx(shares, i);
 
@@ -20,11 +15,36 @@ void print_slot(struct json_object *slot)
 	}
 }
 
-enum { ADD_KEK, ADD_THRESHOLD, ADD_RECOVERY_KEY, ADD_BY_RECOVERY_KEY };
+void print_slot(struct json_object *slot)
+{
+	struct json_object *shares;
+	size_t n = member_array(slot, "shares", &shares);
+
+	printf("  slot %s:       token %s, %s of %zu, %s\n", member(slot, "slot"),
+	       member(slot, "token"), member(slot, "threshold"), n, member(slot, "created"));
+	print_shares(shares, n);
+}
+
+void member_keks(struct json_object *slot, char *text, size_t room)
+{
+	struct json_object *shares;
+	size_t n = member_array(slot, "shares", &shares), used = 0;
+
+	*text = '\0';
+	for (size_t i = 0; i < n && used < room; i++) {
+		struct json_object *share = json_object_array_get_idx(shares, i);
+
+		used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "",
+					 member(share, "kek"));
+	}
+}
+
+enum { ADD_KEK, ADD_THRESHOLD, ADD_SET, ADD_RECOVERY_KEY, ADD_BY_RECOVERY_KEY };
 
 static const struct option_spec add_options[] = {
 	[ADD_KEK] = { "kek", "NAME", "a KEK of the slot; may be repeated" },
 	[ADD_THRESHOLD] = { "threshold", "N", "so many of the KEKs together open it (1)" },
+	[ADD_SET] = { "set", "NAME", "by the KEKs and the secret of an encryption set" },
 	[ADD_RECOVERY_KEY] = { "recovery-key", NULL, "by a new recovery key, printed once" },
 	[ADD_BY_RECOVERY_KEY] = { "by-recovery-key", NULL,
 				  "open the volume by the recovery key that is typed" },
@@ -54,6 +74,7 @@ static int run_add(struct context *context, const struct arguments *a, struct en
 	if (r < 0)
 		return r;
 	add_list(parameters, "keks", a, ADD_KEK);
+	add_text(parameters, "set", a->values[ADD_SET]);
 	if (a->values[ADD_RECOVERY_KEY] && a->values[ADD_BY_RECOVERY_KEY])
 		return envelope_fail(e, ENVELOPE_E_USAGE,
 				     "one recovery key cannot be typed and another be printed at "
@@ -125,18 +146,13 @@ static int run_list(struct context *context, const struct arguments *a, struct e
 	table = table_new(titles, 4);
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *slot = json_object_array_get_idx(slots, i);
-		char needs[32], keks[COMMAND_TEXT_MAX] = "";
+		char needs[32], keks[COMMAND_TEXT_MAX];
 		const char *const cells[] = { member(slot, "slot"), needs, keks,
 					      member(slot, "created") };
-		size_t n_shares = member_array(slot, "shares", &shares), used = 0;
 
-		snprintf(needs, sizeof(needs), "%s of %zu", member(slot, "threshold"), n_shares);
-		for (size_t j = 0; j < n_shares && used < sizeof(keks); j++) {
-			struct json_object *share = json_object_array_get_idx(shares, j);
-
-			used += (size_t)snprintf(keks + used, sizeof(keks) - used, "%s%s",
-						 j ? ", " : "", member(share, "kek"));
-		}
+		snprintf(needs, sizeof(needs), "%s of %zu", member(slot, "threshold"),
+			 member_array(slot, "shares", &shares));
+		member_keks(slot, keks, sizeof(keks));
 		table_add(table, cells);
 	}
 	table_print(table);

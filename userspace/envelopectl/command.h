@@ -59,9 +59,10 @@ extern const struct option_spec no_options[];
 
 extern const struct command command_format, command_open, command_close, command_resize,
 	command_lock, command_unlock, command_status, command_dump, command_rewrap, command_erase,
-	command_slot_add, command_slot_remove, command_slot_list, command_kek_create,
-	command_kek_list, command_kek_show, command_kek_rotate, command_kek_disable,
-	command_kek_enable, command_key_check;
+	command_set_create, command_set_list, command_set_show, command_slot_add,
+	command_slot_remove, command_slot_list, command_kek_create, command_kek_list,
+	command_kek_show, command_kek_rotate, command_kek_disable, command_kek_enable,
+	command_key_check;
 
 /* arguments.c */
 
@@ -142,6 +143,9 @@ const char *member_list(struct json_object *object, const char *name, char *text
 
 /** print_slot() - a slot of a volume, for people */
 void print_slot(struct json_object *slot);
+void print_shares(struct json_object *shares, size_t n);
+/** member_keks() - the KEKs of a slot or set, with commas between */
+void member_keks(struct json_object *slot, char *text, size_t room);
 
 /* Rows of cells; a column is as wide as its widest cell. */
 struct table;

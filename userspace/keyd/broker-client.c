@@ -148,6 +148,21 @@ void broker_unwrap_end(struct op *op)
 	ask(op, &request, NULL);
 }
 
+void broker_doubt(struct op *op, const char *kek)
+{
+	struct broker_request request = { .op = BROKER_DOUBT };
+
+	snprintf(request.kek, sizeof(request.kek), "%s", kek);
+	ask(op, &request, NULL);
+}
+
+int broker_set(struct op *op, const struct envelope_token *set, struct envelope_error *e)
+{
+	struct broker_request request = { .op = BROKER_SET, .opened.token = *set };
+
+	return ask(op, &request, e);
+}
+
 static int take_wrapped(const struct envelope_worker_reply *reply, struct envelope_share *share,
 			struct envelope_error *e)
 {

@@ -39,6 +39,12 @@ int broker_unwrapped(struct op *op, unsigned int patience, unsigned int *cell,
 /** broker_unwrap_end() - the others are not needed any more */
 void broker_unwrap_end(struct op *op);
 
+/** broker_doubt() - what this KEK unwrapped is not what was sealed */
+void broker_doubt(struct op *op, const char *kek);
+
+/** broker_set() - these are an encryption set's shares, from now on */
+int broker_set(struct op *op, const struct envelope_token *set, struct envelope_error *e);
+
 /** broker_table() - ACTIVATE and SET_KEY take @dek, RELOAD has none; @opened may be NULL */
 int broker_table(struct op *op, enum broker_op kind, const struct table *table,
 		 const struct broker_opened *opened, const uint8_t *dek, struct envelope_error *e);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cache.h"
 #include "device.h"
 #include "health.h"
 #include "keyring.h"
@@ -144,6 +145,19 @@ static bool unwrap_end(struct session *s, const struct broker_request *request,
 		       struct broker_reply *reply)
 {
 	unwraps_forget(s);
+	return true;
+}
+
+static bool doubt(struct session *s, const struct broker_request *request,
+		  struct broker_reply *reply)
+{
+	cache_purge(s->manager, request->kek, NULL);
+	return true;
+}
+
+static bool set(struct session *s, const struct broker_request *request, struct broker_reply *reply)
+{
+	cache_declare(s->manager, &request->opened.token, &reply->error);
 	return true;
 }
 
@@ -355,6 +369,8 @@ static const handler handlers[BROKER_OPS] = {
 	[BROKER_UNWRAP] = unwrap,
 	[BROKER_UNWRAPPED] = unwraps_next,
 	[BROKER_UNWRAP_END] = unwrap_end,
+	[BROKER_DOUBT] = doubt,
+	[BROKER_SET] = set,
 	[BROKER_KEK_CHANGE] = kek_change,
 	[BROKER_ACTIVATE] = activate,
 	[BROKER_RELOAD] = reload,

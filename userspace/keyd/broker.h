@@ -29,6 +29,8 @@ enum broker_op {
 	BROKER_UNWRAP,	     /* begin to unwrap request.worker into secrets.cells[request.cell] */
 	BROKER_UNWRAPPED,    /* the next of these that is done: reply.cell, reply.worker */
 	BROKER_UNWRAP_END,   /* the others are not needed any more */
+	BROKER_DOUBT,	     /* what request.kek unwrapped is not what was sealed: ask it anew */
+	BROKER_SET,	     /* request.opened.token is an encryption set's */
 	BROKER_KEK_CHANGE,   /* CREATE, ROTATE */
 	BROKER_ACTIVATE,     /* put secrets.dek into the keyring and load request.table with it */
 	BROKER_RELOAD,	     /* load request.table with the key that is there */

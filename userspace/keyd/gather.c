@@ -150,6 +150,15 @@ static bool goes_on(const struct gathering *g)
 	return false;
 }
 
+/* Every share of the slot, where whoever asks needs them all */
+static void fill_shares(const struct slot *slot, const uint8_t *indices, const uint8_t *shares,
+			unsigned int n, struct unlocked *u)
+{
+	for (unsigned int i = 0; u->all_shares && i < slot->token->n_shares; i++)
+		envelope_shamir_combine(indices, shares, n, slot->token->shares[i].index,
+					u->all_shares[i]);
+}
+
 static int open_slot(struct gathering *g, struct slot *slot)
 {
 	const struct envelope_token *token = slot->token;
@@ -173,17 +182,19 @@ static int open_slot(struct gathering *g, struct slot *slot)
 		envelope_secret_copy(shares + n++ * ENVELOPE_SHARE_BYTES, slot->plain[share],
 				     ENVELOPE_SHARE_BYTES);
 	}
-	envelope_shamir_combine(indices, shares, n, secret);
+	envelope_shamir_combine(indices, shares, n, 0, secret);
 	r = envelope_token_open(token, g->u->geometry, secret, g->u->dek, &slot->broken);
 	if (r)
 		slot->stage = FAILED;
+	else
+		fill_shares(slot, indices, shares, n, g->u);
 	return r;
 }
 
 static void accuse(struct gathering *g, struct slot *slot, unsigned int share)
 {
 	const char *kek = slot->token->shares[share].kek;
-	const char *device = envelope_volume_device(g->u->volume);
+	const char *device = g->u->about;
 	struct envelope_error e = {};
 
 	if (slot->token->n_shares == 1)
@@ -197,6 +208,7 @@ static void accuse(struct gathering *g, struct slot *slot, unsigned int share)
 		 &(struct log_fields) {
 			 .id = LOG_ID_HEALTH, .volume = g->u->geometry->uuid, .kek = kek },
 		 "%s: %s", device, e.message);
+	broker_doubt(g->op, kek);
 	refuse(slot, share, &e);
 }
 
@@ -244,9 +256,8 @@ static int explain(const struct gathering *g, struct envelope_error *e)
 		if (slot->bad & 1U << i)
 			first = &slot->why[i];
 	envelope_fail(e, first ? first->code : ENVELOPE_E_KEK_UNAVAILABLE,
-		      "%s: slot %u needs %u of its %u shares, and has %u",
-		      envelope_volume_device(g->u->volume), token->slot, token->threshold,
-		      token->n_shares, count(slot->good));
+		      "%s: slot %u needs %u of its %u shares, and has %u", g->u->about, token->slot,
+		      token->threshold, token->n_shares, count(slot->good));
 	if (first && *first->cure)
 		envelope_cure(e, "%s", first->cure);
 	used = strlen(e->message);
@@ -330,7 +341,7 @@ int gather(struct op *op, const struct unlock_by *by, struct unlocked *u, struct
 
 	if (!u->n_slots)
 		return envelope_fail(e, ENVELOPE_E_NO_SLOT, "%s has no slot: its keys were erased",
-				     envelope_volume_device(u->volume));
+				     u->about);
 	g = calloc(1, sizeof(*g));
 	if (g)
 		g->plain = envelope_secret_alloc(u->n_slots * sizeof(*g->plain));
@@ -342,8 +353,7 @@ int gather(struct op *op, const struct unlock_by *by, struct unlocked *u, struct
 	if (g->n_slots)
 		r = run(g, e);
 	else
-		r = envelope_fail(e, ENVELOPE_E_NO_SLOT, "%s: no KEK opens it",
-				  envelope_volume_device(u->volume));
+		r = envelope_fail(e, ENVELOPE_E_NO_SLOT, "%s: no KEK opens it", u->about);
 	broker_unwrap_end(op);
 	return r && g->recoverable ? offer_recovery(e) : r;
 }

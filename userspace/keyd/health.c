@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache.h"
 #include "lease.h"
 #include "log.h"
 #include "manager.h"
@@ -78,6 +79,8 @@ static void enter(struct health *h, enum envelope_provider_state before, const c
 	snprintf(h->problem, sizeof(h->problem), "%s", problem);
 	if (h->verdict.state == ENVELOPE_PROVIDER_OK)
 		h->proved = when;
+	if (h->verdict.withdrawn)
+		cache_purge(h->manager, share_of(h)->kek, share_of(h)->version);
 	if (h->verdict.state != before)
 		say(h, envelope_provider_state_name(h->verdict.state));
 	check_later(h);

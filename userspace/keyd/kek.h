@@ -5,6 +5,7 @@
 
 #include "kek-config.h"
 #include "op.h"
+#include "policy.h"
 
 /** kek_declared() - what the host says of a KEK; KEK_UNDECLARED with the stanza to add */
 int kek_declared(struct op *op, const char *name, struct envelope_kek_config *config,
@@ -17,5 +18,8 @@ int kek_attributes(struct op *op, const char *name, struct envelope_worker_reply
 /** kek_ensure() - the same, but create the KEK `default` where it is not there yet */
 int kek_ensure(struct op *op, const char *name, bool *created, struct envelope_worker_reply *reply,
 	       struct envelope_error *e);
+
+/** kek_ensure_all() - of all of a policy */
+int kek_ensure_all(struct op *op, const struct policy *policy, struct envelope_error *e);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "device.h"
 #include "health.h"
 #include "hook.h"
@@ -499,6 +500,8 @@ int lease_lock(struct device *device, enum device_loss as, struct envelope_error
 	if (!leave_note(device, as))
 		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: no note of the lock can be left",
 				     device->name);
+	for (unsigned int i = 0; i < device->n_shares; i++)
+		cache_purge(device->manager, device->keks[i], NULL);
 	lost(device, as, "locked", "locked");
 	watch(device);
 	return take_key(device, e);

@@ -28,6 +28,7 @@ struct log_fields {
 #define LOG_ID_LOCKED	 "8068fdf3c1834c12bf395119333dce9a"
 #define LOG_ID_HEALTH	 "4862e44b4dfd4d6aae24bba1a48fd755"
 #define LOG_ID_LEASE	 "df27a7d3d2094c998dd0bf5c504f95ce"
+#define LOG_ID_SET	 "c1f0a6d3b5f9476c8f0f2b8a4c7e9d15"
 #define LOG_ID_SLOT	 "5d0f8e8f8a1c4b6f9f1e6a55c9d3b0c7"
 #define LOG_ID_KEK	 "3e4e02fc61e94e29982d99fa156daaea"
 

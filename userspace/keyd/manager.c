@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "crypto.h"
 #include "device.h"
 #include "file.h"
@@ -30,6 +31,7 @@
 #include "secret.h"
 #include "server.h"
 #include "session.h"
+#include "set.h"
 #include "takeover.h"
 #include "volume.h"
 #include "worker.h"
@@ -149,6 +151,26 @@ static void start_workers(struct manager *m)
 	free(names);
 }
 
+/* What a set's volumes have in common is unwrapped once for all of them */
+static void declare_sets(struct manager *m)
+{
+	struct envelope_error e = {};
+	char **names = NULL;
+
+	if (envelope_set_list(m->sets_dir, &names, &e)) {
+		log_line(LOG_ERR, NULL, "%s", e.message);
+		return;
+	}
+	for (char **name = names; *name; name++) {
+		struct envelope_token set;
+
+		if (envelope_set_load(m->sets_dir, *name, &set, &e) || cache_declare(m, &set, &e))
+			log_line(LOG_ERR, NULL, "%s", e.message);
+		free(*name);
+	}
+	free(names);
+}
+
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
 	reload_begin(data);
@@ -212,6 +234,7 @@ static int make_directories(struct manager *m)
 	snprintf(m->volumes_dir, sizeof(m->volumes_dir), "%s/volumes", state);
 	snprintf(m->headers_dir, sizeof(m->headers_dir), "%s/headers", state);
 	snprintf(m->keystore_dir, sizeof(m->keystore_dir), "%s/keystore", state);
+	snprintf(m->sets_dir, sizeof(m->sets_dir), "%s/sets", state);
 	r = make_directory(m->options->runtime_dir, 0755, 0, 0);
 	if (!r)
 		r = make_directory(state, 0711, 0, 0);
@@ -219,6 +242,8 @@ static int make_directories(struct manager *m)
 		r = make_directory(m->volumes_dir, 0700, 0, 0);
 	if (!r)
 		r = make_directory(m->headers_dir, 0700, 0, 0);
+	if (!r)
+		r = make_directory(m->sets_dir, 0700, 0, 0);
 	if (!r)
 		r = make_directory(m->keystore_dir, 0700, m->uid, m->gid);
 	return r;
@@ -264,6 +289,7 @@ static int lock_down(void)
 
 static void free_all(struct manager *m)
 {
+	cache_free_all(m);
 	worker_stop_all(m);
 	/* The mappings hold on to their keys: none is removed because this process ends */
 	while (!LIST_EMPTY(&m->devices))
@@ -290,6 +316,7 @@ int manager_run(const struct options *options)
 		r = set_up_events(&m);
 	if (r >= 0) {
 		start_workers(&m);
+		declare_sets(&m);
 		hook_find(options->hook);
 		jump_watch(&m);
 		takeover_start(&m);

@@ -88,7 +88,7 @@ struct manager {
 	uint64_t restored; /* seconds of boot time of the last restore that is no news */
 	sd_event_source *jump_timer;
 	bool watches_devices; /* see jump.h */
-	char volumes_dir[256], headers_dir[256], keystore_dir[256];
+	char volumes_dir[256], headers_dir[256], keystore_dir[256], sets_dir[256];
 	LIST_HEAD(, client) clients;
 	unsigned int n_clients;
 	LIST_HEAD(, session) sessions;
@@ -96,6 +96,8 @@ struct manager {
 	LIST_HEAD(, worker) workers;
 	LIST_HEAD(, device) devices;
 	LIST_HEAD(, health) healths;
+	LIST_HEAD(, cached) cache; /* see cache.h */
+	LIST_HEAD(, set_share) set_shares;
 };
 
 /** manager_run() - set everything up and serve until SIGTERM; 0 or -errno, logged */

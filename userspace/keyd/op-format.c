@@ -11,12 +11,14 @@
 #include "op.h"
 #include "pin.h"
 #include "seal.h"
+#include "sets.h"
 #include "unlock.h"
 
 struct format {
 	char device[256], label[48], uuid[ENVELOPE_UUID_TEXT + 1];
 	struct policy policy;
-	char by[256]; /* the policy, for people */
+	char set[ENVELOPE_KEK_NAME_MAX + 1]; /* "": none */
+	char by[256];			     /* for people */
 	uint32_t sector_size;
 	bool force, accept_new;
 	struct envelope_format volume;
@@ -30,14 +32,18 @@ struct format {
 static int read_parameters(struct op *op, struct format *f, struct envelope_error *e)
 {
 	static const char *const known[] = { "device",	    "keks",  "threshold",  "label", "uuid",
-					     "sector_size", "force", "accept_new", NULL };
+					     "sector_size", "force", "accept_new", "set",   NULL };
 	int r = op_known(op, known, e);
 
 	if (!r)
 		r = op_text(op, "device", true, f->device, sizeof(f->device), e);
 	if (!r)
 		r = policy_read(op, &f->policy, e);
-	if (!r && !f->policy.n)
+	if (!r)
+		r = op_text(op, "set", false, f->set, sizeof(f->set), e);
+	if (!r && *f->set && f->policy.n)
+		r = envelope_fail(e, ENVELOPE_E_USAGE, "a volume has the KEKs of its set");
+	if (!r && !f->policy.n && !*f->set)
 		strcpy(f->policy.keks[f->policy.n++], ENVELOPE_DEFAULT_KEK);
 	if (!r)
 		r = op_text(op, "label", false, f->label, sizeof(f->label), e);
@@ -54,7 +60,10 @@ static int read_parameters(struct op *op, struct format *f, struct envelope_erro
 					       .label = *f->label ? f->label : NULL,
 					       .sector_size = f->sector_size,
 					       .force = f->force };
-	policy_text(&f->policy, f->by, sizeof(f->by));
+	if (*f->set)
+		snprintf(f->by, sizeof(f->by), "set %s", f->set);
+	else
+		policy_text(&f->policy, f->by, sizeof(f->by));
 	return r;
 }
 
@@ -105,7 +114,10 @@ static int write_and_prove(struct op *op, struct format *f, const uint8_t *dek,
 	int r;
 
 	op_step(op, "wrapping the key by %s", f->by);
-	r = seal_slot(op, &f->geometry, 0, &f->policy, dek, &f->token, e);
+	if (*f->set)
+		r = set_seal(op, f->set, &f->geometry, 0, dek, &f->token, e);
+	else
+		r = seal_slot(op, &f->geometry, 0, &f->policy, dek, &f->token, e);
 	if (r)
 		return r;
 	op_step(op, "writing the header to %s", f->device);
@@ -198,7 +210,7 @@ int op_format(struct op *op, struct json_object **result, struct envelope_error 
 	log_line(LOG_NOTICE,
 		 &(struct log_fields) { .id = LOG_ID_FORMATTED,
 					.volume = f.geometry.uuid,
-					.kek = f.policy.keks[0] },
+					.kek = f.token.shares[0].kek },
 		 "%s is formatted as volume %s, under %s", f.device, f.geometry.uuid, f.by);
 	*result = json_object_new_object();
 	op_add_text(*result, "uuid", f.geometry.uuid);

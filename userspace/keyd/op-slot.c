@@ -16,6 +16,7 @@
 #include "recover.h"
 #include "recovery.h"
 #include "seal.h"
+#include "sets.h"
 #include "unlock.h"
 
 static int unused_id(const struct unlocked *u, unsigned int *id, struct envelope_error *e)
@@ -31,17 +32,6 @@ static int unused_id(const struct unlocked *u, unsigned int *id, struct envelope
 		      ENVELOPE_SLOTS_MAX);
 	return envelope_cure(e, "remove one that is not needed: envelopectl slot remove %s",
 			     envelope_volume_device(u->volume));
-}
-
-static int find_keks(struct op *op, const struct policy *policy, struct envelope_error *e)
-{
-	struct envelope_worker_reply current;
-	bool created;
-	int r = 0;
-
-	for (unsigned int i = 0; i < policy->n && !r; i++)
-		r = kek_ensure(op, policy->keks[i], &created, &current, e);
-	return r;
 }
 
 /* The pin as it will be */
@@ -95,7 +85,8 @@ static void log_change(const struct unlocked *u, const char *fmt, unsigned int s
 struct addition {
 	char device[256];
 	struct policy policy;
-	char by[256]; /* for people */
+	char set[ENVELOPE_KEK_NAME_MAX + 1]; /* "": none */
+	char by[256];			     /* for people */
 	uint8_t *recovery;
 	struct unlock_by unlock;
 	struct envelope_token token;
@@ -121,7 +112,7 @@ static int make_recovery(struct addition *a, struct envelope_error *e)
 static int read_add(struct op *op, struct addition *a, struct envelope_error *e)
 {
 	static const char *const known[] = { "device",		"keks", "threshold", "recovery_key",
-					     "by_recovery_key", NULL };
+					     "by_recovery_key", "set",	NULL };
 	bool recovery = false;
 	struct stat st;
 	int r = op_known(op, known, e);
@@ -139,16 +130,23 @@ static int read_add(struct op *op, struct addition *a, struct envelope_error *e)
 				  "one recovery key cannot be read and another be made at once");
 	if (!r && recovery)
 		r = make_recovery(a, e);
-	if (!r && !a->policy.n)
+	if (!r)
+		r = op_text(op, "set", false, a->set, sizeof(a->set), e);
+	if (!r && *a->set && a->policy.n)
+		r = envelope_fail(e, ENVELOPE_E_USAGE, "a slot has the KEKs of its set");
+	if (!r && !a->policy.n && !*a->set)
 		r = envelope_fail(e, ENVELOPE_E_USAGE, "a slot needs a KEK");
-	policy_text(&a->policy, a->by, sizeof(a->by));
+	if (*a->set)
+		snprintf(a->by, sizeof(a->by), "set %s", a->set);
+	else
+		policy_text(&a->policy, a->by, sizeof(a->by));
 	return r ? r : op_lock_disk(op, a->device, &st, e);
 }
 
 static int add_slot(struct op *op, struct addition *a, struct unlocked *u, struct envelope_error *e)
 {
 	unsigned int slot, opened;
-	int r = a->recovery ? 0 : find_keks(op, &a->policy, e);
+	int r = a->recovery ? 0 : kek_ensure_all(op, &a->policy, e);
 
 	if (!r)
 		r = unlock(op, a->device, &a->unlock, u, e);
@@ -158,7 +156,10 @@ static int add_slot(struct op *op, struct addition *a, struct unlocked *u, struc
 		return r;
 	opened = u->slots[u->opened].token.slot;
 	op_step(op, "wrapping the key by %s", a->by);
-	r = seal_slot(op, u->geometry, slot, &a->policy, u->dek, &a->token, e);
+	if (*a->set)
+		r = set_seal(op, a->set, u->geometry, slot, u->dek, &a->token, e);
+	else
+		r = seal_slot(op, u->geometry, slot, &a->policy, u->dek, &a->token, e);
 	/* Who cannot read it now never will: then there is to be no such slot */
 	if (!r && a->recovery)
 		r = recovery_print(op, a->recovery, e);

@@ -18,13 +18,14 @@
 #define READS_KEK    (ANY | BROKER_BIT(BROKER_KEK_DECLARED) | BROKER_BIT(BROKER_KEK_READ))
 #define USES_KEK                                                                                   \
 	(READS_KEK | BROKER_BIT(BROKER_KEK_USE) | BROKER_BIT(BROKER_UNWRAP) |                      \
-	 BROKER_BIT(BROKER_UNWRAPPED) | BROKER_BIT(BROKER_UNWRAP_END))
+	 BROKER_BIT(BROKER_UNWRAPPED) | BROKER_BIT(BROKER_UNWRAP_END) | BROKER_BIT(BROKER_DOUBT))
+#define USES_SET    (USES_KEK | BROKER_BIT(BROKER_SET))
 #define CHANGES_KEK (READS_KEK | BROKER_BIT(BROKER_KEK_CHANGE))
 
 #define GIVES_KEY (CHANGES_NAME | USES_KEK | BROKER_BIT(BROKER_SET_KEY) | BROKER_BIT(BROKER_OPENED))
 
 static const struct method methods[] = {
-	{ "Format", false, CHANGES_DISK | USES_KEK | CHANGES_KEK, op_format },
+	{ "Format", false, CHANGES_DISK | USES_SET | CHANGES_KEK, op_format },
 	{ "Open", false,
 	  CHANGES_DISK | CHANGES_NAME | USES_KEK | BROKER_BIT(BROKER_ACTIVATE) |
 		  BROKER_BIT(BROKER_FORGET),
@@ -36,7 +37,10 @@ static const struct method methods[] = {
 	{ "Status", true, ANY, op_status },
 	{ "Dump", false, ANY, op_dump },
 	{ "Rewrap", false, CHANGES_DISK | USES_KEK | BROKER_BIT(BROKER_OPENED), op_rewrap },
-	{ "SlotAdd", false, CHANGES_DISK | USES_KEK | CHANGES_KEK | BROKER_BIT(BROKER_OPENED),
+	{ "SetCreate", false, USES_SET | CHANGES_KEK, op_set_create },
+	{ "SetList", true, ANY, op_set_list },
+	{ "SetShow", true, ANY, op_set_show },
+	{ "SlotAdd", false, CHANGES_DISK | USES_SET | CHANGES_KEK | BROKER_BIT(BROKER_OPENED),
 	  op_slot_add },
 	{ "SlotRemove", false, CHANGES_DISK | USES_KEK | BROKER_BIT(BROKER_OPENED),
 	  op_slot_remove },
@@ -243,7 +247,7 @@ void op_add_bool(struct json_object *object, const char *name, bool value)
 	json_object_object_add(object, name, json_object_new_boolean(value));
 }
 
-static struct json_object *shares(const struct envelope_token *token)
+struct json_object *op_shares(const struct envelope_token *token)
 {
 	struct json_object *array = json_object_new_array();
 
@@ -267,7 +271,7 @@ struct json_object *op_slot(int token_id, const struct envelope_token *token)
 	op_add_number(slot, "slot", token->slot);
 	op_add_text(slot, "created", token->created);
 	op_add_number(slot, "threshold", token->threshold);
-	json_object_object_add(slot, "shares", shares(token));
+	json_object_object_add(slot, "shares", op_shares(token));
 	return slot;
 }
 

@@ -57,6 +57,9 @@ int op_resize(struct op *op, struct json_object **result, struct envelope_error 
 int op_status(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_dump(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_rewrap(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_set_create(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_set_list(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_set_show(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_slot_add(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_slot_remove(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_erase(struct op *op, struct json_object **result, struct envelope_error *e);
@@ -104,6 +107,9 @@ int op_mapping(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envel
 void op_add_text(struct json_object *object, const char *name, const char *value);
 void op_add_number(struct json_object *object, const char *name, uint64_t value);
 void op_add_bool(struct json_object *object, const char *name, bool value);
+
+/** op_shares() - the shares of a slot or set as the interface shows them */
+struct json_object *op_shares(const struct envelope_token *token);
 
 /** op_slot() - a slot, of a LUKS2 token, as the interface shows it */
 struct json_object *op_slot(int token_id, const struct envelope_token *token);

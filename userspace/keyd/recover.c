@@ -86,7 +86,7 @@ static int open_slot(struct unlocked *u, const struct envelope_token *token, con
 		r = envelope_fail(e, ENVELOPE_E_SEAL_BROKEN,
 				  "%s: slot %u: its recovery key unwraps something else than was "
 				  "sealed",
-				  envelope_volume_device(u->volume), token->slot);
+				  u->about, token->slot);
 	return r ? r : envelope_token_open(token, u->geometry, secret, u->dek, e);
 }
 
@@ -100,8 +100,7 @@ int recover(struct op *op, const struct unlock_by *by, struct unlocked *u, struc
 	r = read_key(op, key, e);
 	if (r)
 		return r;
-	r = envelope_fail(e, ENVELOPE_E_NO_SLOT, "%s: no recovery key opens it",
-			  envelope_volume_device(u->volume));
+	r = envelope_fail(e, ENVELOPE_E_NO_SLOT, "%s: no recovery key opens it", u->about);
 	envelope_cure(e, "open it by its KEKs: without a recovery key");
 	for (size_t i = 0; i < u->n_slots && r; i++) {
 		const struct envelope_token *token = &u->slots[i].token;

@@ -8,16 +8,17 @@
 #include "recovery.h"
 #include "shamir.h"
 
-/* The DEK that comes out of what was sealed must be the one that went in */
-static int prove_seal(const struct envelope_token *token, const struct envelope_geometry *geometry,
-		      const uint8_t *secret, const uint8_t *dek, struct envelope_error *e)
+int seal_token(struct envelope_token *token, const struct envelope_geometry *geometry,
+	       const uint8_t *secret, const uint8_t *dek, struct envelope_error *e)
 {
 	_cleanup_secret_ uint8_t *back = envelope_secret_alloc(geometry->key_size);
 	int r;
 
 	if (!back)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
-	r = envelope_token_open(token, geometry, secret, back, e);
+	r = envelope_token_seal(token, geometry, secret, dek, e);
+	if (!r)
+		r = envelope_token_open(token, geometry, secret, back, e);
 	if (!r && !envelope_secret_equal(back, dek, geometry->key_size))
 		r = envelope_fail(e, ENVELOPE_E_FAILED, "a slot just sealed opens to another key");
 	return r;
@@ -60,9 +61,5 @@ int seal_slot(struct op *op, const struct envelope_geometry *geometry, unsigned 
 	token->n_shares = policy->n;
 	for (unsigned int i = 0; i < policy->n && !r; i++)
 		r = wrap_share(op, policy, i, polynomial, token, e);
-	if (!r)
-		r = envelope_token_seal(token, geometry, polynomial, dek, e);
-	if (!r)
-		r = prove_seal(token, geometry, polynomial, dek, e);
-	return r;
+	return r ? r : seal_token(token, geometry, polynomial, dek, e);
 }

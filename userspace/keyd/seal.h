@@ -15,4 +15,8 @@ int seal_slot(struct op *op, const struct envelope_geometry *geometry, unsigned 
 	      const struct policy *policy, const uint8_t *dek, struct envelope_token *token,
 	      struct envelope_error *e);
 
+/** seal_token() - the last step: seal @dek into a token that has its shares, and prove that */
+int seal_token(struct envelope_token *token, const struct envelope_geometry *geometry,
+	       const uint8_t *secret, const uint8_t *dek, struct envelope_error *e);
+
 #endif

@@ -12,6 +12,7 @@ void unlock_free(struct unlocked *u)
 {
 	envelope_volume_free(u->volume);
 	envelope_secret_free(u->dek);
+	envelope_secret_free(u->all_shares);
 	memset(u, 0, sizeof(*u));
 }
 
@@ -63,6 +64,7 @@ int unlock(struct op *op, const char *device, const struct unlock_by *by, struct
 
 	by = by ?: &plain;
 	memset(u, 0, sizeof(*u));
+	u->about = device;
 	op_step(op, "reading the header of %s", device);
 	r = envelope_volume_load(device, &u->volume, e);
 	if (!r)

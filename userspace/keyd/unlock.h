@@ -9,7 +9,8 @@
 
 /** struct unlocked - a volume whose DEK was had and proved right in every way */
 struct unlocked {
-	struct envelope_volume *volume;
+	const char *about;		/* its name, for messages */
+	struct envelope_volume *volume; /* NULL: an encryption set, see sets.h */
 	const struct envelope_geometry *geometry;
 	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
 	size_t n_slots;
@@ -17,8 +18,10 @@ struct unlocked {
 	uint32_t shares;	 /* of it, that did: bits */
 	struct envelope_pin pin; /* that it has passed */
 	uint8_t *dek;		 /* locked memory */
-	bool had;		 /* it was unwrapped */
-	bool pinned;		 /* by this very unlock */
+	uint8_t (*all_shares)[ENVELOPE_SHARE_BYTES]; /* of the slot that opened it, if wanted;
+							locked */
+	bool had;				     /* it was unwrapped */
+	bool pinned;				     /* by this very unlock */
 };
 
 /**

@@ -4,14 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache.h"
 #include "manager.h"
+#include "secret.h"
 #include "session.h"
 
 struct unwrap {
 	TAILQ_ENTRY(unwrap) link;
 	struct session *session;
 	uint32_t cell;
-	struct worker_call call;
+	struct worker_call call; /* of its own, or */
+	struct cache_wait wait;	 /* for a set's share */
 	bool done;
 	struct envelope_worker_reply reply; /* where it is */
 };
@@ -20,6 +23,7 @@ static void unwrap_free(struct unwrap *u)
 {
 	TAILQ_REMOVE(&u->session->unwraps, u, link);
 	worker_cancel(&u->call);
+	cache_cancel(&u->wait);
 	free(u);
 }
 
@@ -52,14 +56,31 @@ static void answer(struct session *s, struct unwrap *u)
 	session_reply(s, &reply);
 }
 
-static void on_unwrapped(struct worker_call *call, const struct envelope_worker_reply *reply)
+static void done(struct unwrap *u, const struct envelope_worker_reply *reply)
 {
-	struct unwrap *u = (void *)((char *)call - offsetof(struct unwrap, call));
-
 	u->reply = *reply;
 	u->done = true;
 	if (u->session->patience)
 		answer(u->session, u);
+}
+
+static void on_unwrapped(struct worker_call *call, const struct envelope_worker_reply *reply)
+{
+	done((void *)((char *)call - offsetof(struct unwrap, call)), reply);
+}
+
+/* The older a share is, the older the proof is that its KEK is well */
+static void on_cached(struct cache_wait *wait, const struct envelope_worker_reply *reply,
+		      const uint8_t *share, uint64_t asked)
+{
+	struct unwrap *u = (void *)((char *)wait - offsetof(struct unwrap, wait));
+	struct session *s = u->session;
+
+	if (share)
+		envelope_secret_copy(s->secrets->cells[u->cell], share, ENVELOPE_SHARE_BYTES);
+	if (!s->unwrapped || asked < s->unwrapped)
+		s->unwrapped = asked;
+	done(u, reply);
 }
 
 static int on_impatience(sd_event_source *source, uint64_t usec, void *data)
@@ -78,10 +99,20 @@ static bool is_free(const struct session *s, uint32_t cell)
 	return cell < BROKER_CELLS;
 }
 
+static int ask_worker(struct unwrap *u, const char *kek, struct envelope_error *e)
+{
+	struct session *s = u->session;
+
+	if (!s->unwrapped)
+		s->unwrapped = manager_now();
+	return worker_call(s->manager, kek, &u->call, e);
+}
+
 void unwraps_begin(struct session *s, const struct broker_request *request,
 		   struct broker_reply *reply)
 {
 	struct unwrap *u = is_free(s, request->cell) ? calloc(1, sizeof(*u)) : NULL;
+	int r;
 
 	if (!u) {
 		envelope_fail(&reply->error, ENVELOPE_E_LIMIT, "no room for another unwrap");
@@ -92,10 +123,14 @@ void unwraps_begin(struct session *s, const struct broker_request *request,
 	u->call.request = request->worker;
 	u->call.share = s->secrets->cells[u->cell];
 	u->call.done = on_unwrapped;
+	u->wait.done = on_cached;
 	TAILQ_INSERT_TAIL(&s->unwraps, u, link);
-	if (!s->unwrapped)
-		s->unwrapped = manager_now();
-	if (worker_call(s->manager, request->kek, &u->call, &reply->error))
+	if (cache_takes(s->manager, request->kek, &request->worker))
+		r = cache_unwrap(s->manager, request->kek, &request->worker, &u->wait,
+				 &reply->error);
+	else
+		r = ask_worker(u, request->kek, &reply->error);
+	if (r)
 		unwrap_free(u);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "log.h"
 #include "manager.h"
 #include "secret.h"
@@ -401,6 +402,7 @@ int worker_declare(struct manager *m, const struct envelope_kek_config *config,
 		return w ? 0 : -(int)ENVELOPE_E_LIMIT;
 	w->config = *config;
 	w->doubted = w->undeclared = false;
+	cache_purge(m, name_of(w), NULL); /* it may be kept no longer, or not at all */
 	if (w->fd >= 0 || w->restart) {
 		end(w);
 		return 0;
@@ -478,6 +480,8 @@ void worker_end_doubted(struct manager *m)
 	for (struct worker *w = LIST_FIRST(&m->workers); w; w = next) {
 		next = LIST_NEXT(w, link);
 		w->undeclared |= w->doubted;
+		if (w->undeclared)
+			cache_purge(m, name_of(w), NULL);
 		if (w->undeclared && w->fd < 0)
 			forget(w);
 		else if (w->undeclared)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -138,4 +139,47 @@ int envelope_file_mkdir(const char *path, mode_t mode)
 	if (chmod(path, mode) < 0) /* whatever the umask */
 		return -errno;
 	return sync_directory_of(path);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The name without its suffix, malloc'ed; NULL where it is not wanted, or memory is short */
+static char *stem_of(const char *name, const char *suffix, int (*wanted)(const char *name))
+{
+	size_t length = strlen(name), end = strlen(suffix);
+	char *stem;
+
+	if (length <= end || strcmp(name + length - end, suffix))
+		return NULL;
+	stem = strndup(name, length - end);
+	if (stem && wanted(stem))
+		return stem;
+	free(stem);
+	return NULL;
+}
+
+int envelope_file_list(const char *directory, const char *suffix, int (*wanted)(const char *name),
+		       char ***names)
+{
+	struct dirent **entries = NULL;
+	int n = scandir(directory, &entries, NULL, NULL), found = 0;
+
+	if (n < 0 && errno != ENOENT)
+		return -errno;
+	*names = calloc((size_t)(n < 0 ? 0 : n) + 1, sizeof(**names));
+	for (int i = 0; i < n; i++) {
+		char *stem = *names ? stem_of(entries[i]->d_name, suffix, wanted) : NULL;
+
+		if (stem)
+			(*names)[found++] = stem;
+		free(entries[i]);
+	}
+	free(entries);
+	if (!*names)
+		return -ENOMEM;
+	qsort(*names, (size_t)found, sizeof(**names), by_name);
+	return found;
 }

@@ -32,6 +32,16 @@ int envelope_file_rename(const char *from, const char *to);
 /** envelope_file_remove() - unlink and fsync the directory; a missing file is no error */
 int envelope_file_remove(const char *path);
 
+/**
+ * envelope_file_list() - what the files of a directory are called that end in @suffix, without it
+ * @wanted: which of these
+ * @names:  malloc'ed array of malloc'ed names, sorted, NULL-terminated
+ *
+ * Return: how many there are: none where there is no directory; or -errno.
+ */
+int envelope_file_list(const char *directory, const char *suffix, int (*wanted)(const char *name),
+		       char ***names);
+
 /** envelope_file_mkdir() - like mkdir -p for the last component; an existing one is fine */
 int envelope_file_mkdir(const char *path, mode_t mode);
 

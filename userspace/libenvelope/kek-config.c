@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "kek-config.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <ini.h>
 #include <limits.h>
@@ -100,6 +99,14 @@ static bool set_lock_on_sleep(struct envelope_kek_config *config, const char *va
 	return yes >= 0;
 }
 
+static bool set_cache(struct envelope_kek_config *config, const char *value, unsigned int state)
+{
+	int yes = find_word(answers, value);
+
+	config->cache = yes > 0;
+	return yes >= 0;
+}
+
 static bool set_keystore(struct envelope_kek_config *config, const char *value, unsigned int state)
 {
 	return *value == '/' && set_text(config->keystore, sizeof(config->keystore), value);
@@ -124,6 +131,7 @@ static const struct {
 	{ "kek", "on_deleted", LOSS, ENVELOPE_PROVIDER_DELETED },
 	{ "kek", "resume", "none, held or all", set_resume, 0 },
 	{ "kek", "lock_on_sleep", "yes or no", set_lock_on_sleep, 0 },
+	{ "kek", "cache", "yes or no", set_cache, 0 },
 	{ "service", "keystore", "the full path of a directory", set_keystore, 0 },
 };
 
@@ -221,6 +229,7 @@ void envelope_kek_config_default(struct envelope_kek_config *config, const char 
 	config->lease = ENVELOPE_LEASE_DEFAULT;
 	config->check_interval = ENVELOPE_CHECK_DEFAULT;
 	config->resume = ENVELOPE_RESUME_HELD;
+	config->cache = true;
 	/* Somebody decided these; a network that fails did not */
 	for (unsigned int i = ENVELOPE_PROVIDER_DENIED; i < ENVELOPE_PROVIDER_STATES; i++)
 		config->on_state[i] = ENVELOPE_LOSS_FENCE;
@@ -263,39 +272,26 @@ int envelope_kek_config_load(const char *directory, const char *name,
 	return r;
 }
 
-static int is_config(const struct dirent *entry)
+/* But for the one that needs no file, which comes first */
+static int is_other(const char *name)
 {
-	size_t length = strlen(entry->d_name);
-	char name[ENVELOPE_KEK_NAME_MAX + 1];
-
-	if (length <= strlen(SUFFIX) || length > ENVELOPE_KEK_NAME_MAX + strlen(SUFFIX) ||
-	    strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX))
-		return 0;
-	snprintf(name, sizeof(name), "%.*s", (int)(length - strlen(SUFFIX)), entry->d_name);
 	return envelope_kek_name_valid(name) && strcmp(name, ENVELOPE_DEFAULT_KEK) &&
 	       strcmp(name, ENVELOPE_RECOVERY_KEK);
 }
 
 int envelope_kek_config_list(const char *directory, char ***names, struct envelope_error *e)
 {
-	struct dirent **entries = NULL;
-	int n = scandir(directory, &entries, is_config, alphasort);
+	char **others;
+	int n = envelope_file_list(directory, SUFFIX, is_other, &others);
 
-	if (n < 0 && errno != ENOENT)
-		return envelope_fail(e, ENVELOPE_E_CONFIG, "%s: %s", directory, strerror(errno));
 	if (n < 0)
-		n = 0;
-	*names = calloc((size_t)n + 2, sizeof(**names));
-	if (*names)
-		(*names)[0] = strdup(ENVELOPE_DEFAULT_KEK);
-	for (int i = 0; i < n; i++) {
-		if (*names)
-			(*names)[i + 1] = strndup(entries[i]->d_name,
-						  strlen(entries[i]->d_name) - strlen(SUFFIX));
-		free(entries[i]);
-	}
-	free(entries);
-	return *names ? 0 : envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
+		return envelope_fail(e, ENVELOPE_E_CONFIG, "%s: %s", directory, strerror(-n));
+	*names = realloc(others, ((size_t)n + 2) * sizeof(*others));
+	if (!*names)
+		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
+	memmove(*names + 1, *names, ((size_t)n + 1) * sizeof(**names));
+	(*names)[0] = strdup(ENVELOPE_DEFAULT_KEK);
+	return 0;
 }
 
 /* NULL when out of memory */
@@ -313,8 +309,8 @@ static char *format(const struct envelope_kek_config *config)
 		if (keys[i].set == set_loss)
 			fprintf(file, "%s = %s\n", keys[i].name,
 				losses[config->on_state[keys[i].state]]);
-	fprintf(file, "resume = %s\nlock_on_sleep = %s\n", resumes[config->resume],
-		answers[config->lock_on_sleep]);
+	fprintf(file, "resume = %s\nlock_on_sleep = %s\ncache = %s\n", resumes[config->resume],
+		answers[config->lock_on_sleep], answers[config->cache]);
 	fprintf(file, "\n[service]\nkeystore = %s\n", config->keystore);
 	if (!fclose(file))
 		return text;

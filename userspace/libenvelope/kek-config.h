@@ -52,6 +52,7 @@ struct envelope_kek_config {
 	enum envelope_loss on_state[ENVELOPE_PROVIDER_STATES];
 	enum envelope_resume resume;
 	bool lock_on_sleep;
+	bool cache;	    /* what it unwraps of encryption sets is kept, see keyd/cache.h */
 	char keystore[256]; /* service: directory */
 };
 

@@ -43,30 +43,31 @@ void envelope_shamir_share(const uint8_t *polynomial, unsigned int threshold, ui
 				   polynomial[term * ENVELOPE_SHARE_BYTES + i];
 }
 
-/* What a share counts for at 0: Lagrange's basis; in this field minus is plus */
-static uint8_t weight(const uint8_t *indices, unsigned int threshold, unsigned int share)
+/* What a share counts for at a point: Lagrange's basis; in this field minus is plus */
+static uint8_t weight(const uint8_t *indices, unsigned int threshold, unsigned int share,
+		      uint8_t at)
 {
 	uint8_t above = 1, below = 1;
 
 	for (unsigned int other = 0; other < threshold; other++) {
 		if (other == share)
 			continue;
-		above = multiply(above, indices[other]);
+		above = multiply(above, indices[other] ^ at);
 		below = multiply(below, indices[other] ^ indices[share]);
 	}
 	return multiply(above, inverse(below));
 }
 
 void envelope_shamir_combine(const uint8_t *indices, const uint8_t *shares, unsigned int threshold,
-			     uint8_t *secret)
+			     uint8_t at, uint8_t *out)
 {
 	_cleanup_tracks_ char tracks;
 
-	memset(secret, 0, ENVELOPE_SHARE_BYTES);
+	memset(out, 0, ENVELOPE_SHARE_BYTES);
 	for (unsigned int share = 0; share < threshold; share++) {
-		uint8_t factor = weight(indices, threshold, share);
+		uint8_t factor = weight(indices, threshold, share, at);
 
 		for (int i = 0; i < ENVELOPE_SHARE_BYTES; i++)
-			secret[i] ^= multiply(shares[share * ENVELOPE_SHARE_BYTES + i], factor);
+			out[i] ^= multiply(shares[share * ENVELOPE_SHARE_BYTES + i], factor);
 	}
 }

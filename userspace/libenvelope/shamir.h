@@ -22,14 +22,15 @@ void envelope_shamir_share(const uint8_t *polynomial, unsigned int threshold, ui
 			   uint8_t *share);
 
 /**
- * envelope_shamir_combine() - the secret
+ * envelope_shamir_combine() - the secret, or another share
  * @indices: @threshold of them, all different
  * @shares:  as many times ENVELOPE_SHARE_BYTES
- * @secret:  ENVELOPE_SHARE_BYTES; locked memory
+ * @at:      0 for the secret, else the share of this index
+ * @out:     ENVELOPE_SHARE_BYTES; locked memory
  *
  * Whether the shares belong together cannot be seen here: the commitments tell.
  */
 void envelope_shamir_combine(const uint8_t *indices, const uint8_t *shares, unsigned int threshold,
-			     uint8_t *secret);
+			     uint8_t at, uint8_t *out);
 
 #endif

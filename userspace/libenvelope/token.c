@@ -23,6 +23,26 @@ void envelope_time_now(char text[static 21])
 	strftime(text, 21, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
 }
 
+int envelope_uuid_make(char text[static ENVELOPE_UUID_TEXT + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t random[16];
+	int r = envelope_random(random, sizeof(random));
+
+	if (r < 0)
+		return r;
+	random[6] = (random[6] & 0x0f) | 0x40; /* RFC 4122, version 4 */
+	random[8] = (random[8] & 0x3f) | 0x80;
+	for (int i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*text++ = '-';
+		*text++ = digits[random[i] >> 4];
+		*text++ = digits[random[i] & 15];
+	}
+	*text = '\0';
+	return 0;
+}
+
 int envelope_token_begin(struct envelope_token *token, const struct envelope_geometry *geometry,
 			 unsigned int slot, unsigned int threshold, uint8_t *polynomial,
 			 struct envelope_error *e)

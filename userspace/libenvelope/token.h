@@ -60,6 +60,9 @@ void envelope_time_now(char text[static 21]);
 int envelope_time_valid(const char *text);
 int envelope_uuid_valid(const char *text);
 
+/** envelope_uuid_make() - a fresh one, of random numbers; 0 or -errno */
+int envelope_uuid_make(char text[static ENVELOPE_UUID_TEXT + 1]);
+
 /** envelope_kek_name_valid() - may this be the name of a KEK? */
 int envelope_kek_name_valid(const char *name);
 

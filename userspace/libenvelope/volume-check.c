@@ -190,10 +190,6 @@ static int choose_sector_size(const struct envelope_format *format, int fd, uint
 
 static int choose_uuid(const char *wanted, char *uuid, struct envelope_error *e)
 {
-	static const char digits[] = "0123456789abcdef";
-	uint8_t random[16];
-	size_t at = 0;
-
 	if (wanted) {
 		if (!envelope_uuid_valid(wanted))
 			return envelope_fail(e, ENVELOPE_E_USAGE,
@@ -201,17 +197,8 @@ static int choose_uuid(const char *wanted, char *uuid, struct envelope_error *e)
 		memcpy(uuid, wanted, ENVELOPE_UUID_TEXT + 1);
 		return 0;
 	}
-	if (envelope_random(random, sizeof(random)) < 0)
+	if (envelope_uuid_make(uuid) < 0)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no random numbers");
-	random[6] = (random[6] & 0x0f) | 0x40; /* RFC 4122, version 4 */
-	random[8] = (random[8] & 0x3f) | 0x80;
-	for (int i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			uuid[at++] = '-';
-		uuid[at++] = digits[random[i] >> 4];
-		uuid[at++] = digits[random[i] & 15];
-	}
-	uuid[at] = '\0';
 	return 0;
 }
 

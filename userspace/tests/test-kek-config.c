@@ -31,6 +31,7 @@ static void test_default(void **state)
 	assert_int_equal(config.check_interval, 60);
 	assert_int_equal(config.resume, ENVELOPE_RESUME_HELD);
 	assert_false(config.lock_on_sleep);
+	assert_true(config.cache);
 	assert_int_equal(config.on_state[ENVELOPE_PROVIDER_UNREACHABLE], ENVELOPE_LOSS_LEASE);
 	assert_int_equal(config.on_state[ENVELOPE_PROVIDER_THROTTLED], ENVELOPE_LOSS_LEASE);
 	for (int i = ENVELOPE_PROVIDER_DENIED; i < ENVELOPE_PROVIDER_STATES; i++)
@@ -74,7 +75,7 @@ static void test_policy(void **state)
 
 	declare("policy", "[kek]\nprovider = service\nlease = 5\ncheck_interval = 2\n"
 			  "on_unreachable = fence\non_not_yet_valid = lease\nresume = all\n"
-			  "lock_on_sleep = yes\n");
+			  "lock_on_sleep = yes\ncache = no\n");
 	assert_good(envelope_kek_config_load(directory, "policy", &config, &e));
 	assert_int_equal(config.lease, 5);
 	assert_int_equal(config.check_interval, 2);
@@ -83,6 +84,7 @@ static void test_policy(void **state)
 	assert_int_equal(config.on_state[ENVELOPE_PROVIDER_DISABLED], ENVELOPE_LOSS_FENCE);
 	assert_int_equal(config.resume, ENVELOPE_RESUME_ALL);
 	assert_true(config.lock_on_sleep);
+	assert_false(config.cache);
 	memcpy(config.name, "second", sizeof("second"));
 	assert_good(envelope_kek_config_write(directory, &config, &e));
 	assert_good(envelope_kek_config_load(directory, "second", &back, &e));

@@ -20,7 +20,7 @@ static uint8_t at_zero(unsigned int n, const uint8_t points[][2])
 		indices[i] = points[i][0];
 		fill(shares + i * ENVELOPE_SHARE_BYTES, points[i][1]);
 	}
-	envelope_shamir_combine(indices, shares, n, secret);
+	envelope_shamir_combine(indices, shares, n, 0, secret);
 	for (int i = 1; i < ENVELOPE_SHARE_BYTES; i++)
 		assert_int_equal(secret[i], secret[0]);
 	return secret[0];
@@ -117,9 +117,17 @@ static void test_enough(void **state)
 			indices[i] = vectors[pick[i]].index;
 			from_hex(vectors[pick[i]].share, shares + i * ENVELOPE_SHARE_BYTES);
 		}
-		envelope_shamir_combine(indices, shares, 3, secret);
+		envelope_shamir_combine(indices, shares, 3, 0, secret);
 		assert_memory_equal(secret, polynomial, sizeof(secret));
-		envelope_shamir_combine(indices, shares, 2, secret);
+		/* And each other share, one of these among them */
+		for (size_t i = 0; i < N(vectors); i++) {
+			uint8_t expected[32];
+
+			from_hex(vectors[i].share, expected);
+			envelope_shamir_combine(indices, shares, 3, vectors[i].index, secret);
+			assert_memory_equal(secret, expected, sizeof(secret));
+		}
+		envelope_shamir_combine(indices, shares, 2, 0, secret);
 		assert_memory_not_equal(secret, polynomial, sizeof(secret));
 	}
 }
@@ -138,7 +146,7 @@ static void test_round_trips(void **state)
 				envelope_shamir_share(polynomial, threshold, indices[i],
 						      shares + i * ENVELOPE_SHARE_BYTES);
 			}
-			envelope_shamir_combine(indices, shares, threshold, secret);
+			envelope_shamir_combine(indices, shares, threshold, 0, secret);
 			assert_memory_equal(secret, polynomial, sizeof(secret));
 		}
 	}

@@ -152,6 +152,39 @@ class Daemon:
         return found
 
 
+@contextlib.contextmanager
+def three_keks(d):
+    """a, b and c; well, disabled or without an answer, and all well again in the end"""
+    for kek in "abc":
+        if d.call("KekShow", name=kek)[0]:
+            d.good("KekCreate", name=kek)
+    try:
+        yield
+    finally:
+        for kek in "abc":
+            d.good("KekEnable", name=kek)
+
+
+@contextlib.contextmanager
+def silent(d, kek):
+    """The KEK's worker answers nothing"""
+    workers = d.workers(kek)
+    assert workers
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def opens(d, disk):
+    """Nothing changes, but it must be opened for that"""
+    return d.call("Rewrap", device=disk)[0] is None
+
+
 def version_of(slot):
     return slot["shares"][0]["version"]
 

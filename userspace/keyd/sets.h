@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Encryption sets, in a session: how a volume becomes one of a set. */
+#ifndef KEYD_SETS_H
+#define KEYD_SETS_H
+
+#include "op.h"
+#include "policy.h"
+
+/** set_make() - a set of this policy; EXISTS */
+int set_make(struct op *op, const char *name, const struct policy *policy,
+	     struct envelope_token *set, struct envelope_error *e);
+
+/** set_seal() - as seal_slot(), with the shares of a set */
+int set_seal(struct op *op, const char *name, const struct envelope_geometry *geometry,
+	     unsigned int slot, const uint8_t *dek, struct envelope_token *token,
+	     struct envelope_error *e);
+
+/** set_of() - the name of the set whose shares a slot has; "" where it is none of this host's */
+void set_of(struct op *op, const struct envelope_token *token,
+	    char name[static ENVELOPE_KEK_NAME_MAX + 1]);
+
+#endif
