@@ -2,6 +2,7 @@
 /* A worker parses what strangers send: what it says is not believed before it is checked. */
 #include <string.h>
 
+#include "text.h"
 #include "worker.h"
 
 static bool printable(const char *text, size_t room)
@@ -16,17 +17,15 @@ static bool printable(const char *text, size_t room)
 	return true;
 }
 
-/* UTF-8 is fine in a sentence, control characters are not */
 static bool sentence(const char *text, size_t room)
 {
-	size_t length = strnlen(text, room);
+	return memchr(text, '\0', room) && envelope_text_valid(text);
+}
 
-	if (length == room)
-		return false;
-	for (size_t i = 0; i < length; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == '\177')
-			return false;
-	return true;
+/* What a slot can hold; or nothing, where there is nothing to name */
+static bool word(const char *text, size_t room)
+{
+	return memchr(text, '\0', room) && (!*text || envelope_word_valid(text));
 }
 
 bool worker_reply_valid(const struct envelope_worker_reply *reply, size_t size)
@@ -35,9 +34,10 @@ bool worker_reply_valid(const struct envelope_worker_reply *reply, size_t size)
 	       reply->op > 0 && reply->op < ENVELOPE_WORKER_OPS && reply->code < ENVELOPE_CODES &&
 	       reply->state < ENVELOPE_PROVIDER_STATES &&
 	       reply->wrapped_size <= sizeof(reply->wrapped) &&
-	       printable(reply->version, sizeof(reply->version)) &&
-	       printable(reply->algorithm, sizeof(reply->algorithm)) &&
+	       word(reply->version, sizeof(reply->version)) &&
+	       word(reply->algorithm, sizeof(reply->algorithm)) &&
 	       printable(reply->created, sizeof(reply->created)) &&
 	       sentence(reply->message, sizeof(reply->message)) &&
-	       sentence(reply->cure, sizeof(reply->cure));
+	       sentence(reply->cure, sizeof(reply->cure)) &&
+	       (reply->code == ENVELOPE_OK || *reply->message);
 }

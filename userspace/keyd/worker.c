@@ -15,6 +15,7 @@
 #include "log.h"
 #include "manager.h"
 #include "secret.h"
+#include "text.h"
 #include "zygote.h"
 
 #define STEADY_S	   10 /* a worker that ran so long did not fail at once */
@@ -37,6 +38,7 @@ struct worker {
 	/* A cell stays in use until the worker answers, even when nobody waits any more */
 	struct {
 		uint64_t id; /* 0: free */
+		uint32_t op;
 		struct worker_call *call;
 	} cells[ENVELOPE_WORKER_CELLS];
 	uint64_t last_id;
@@ -94,6 +96,7 @@ static bool transmit(struct worker *w, struct worker_call *call, int cell)
 	}
 	w->last_id++;
 	w->cells[cell].id = request->id;
+	w->cells[cell].op = request->op;
 	w->cells[cell].call = call;
 	call->cell = cell;
 	return true;
@@ -111,15 +114,31 @@ static void transmit_waiting(struct worker *w)
 	}
 }
 
-static void take_reply(struct worker *w, const struct envelope_worker_reply *reply)
+/* Whoever reads an error is to see which KEK it is about, whatever the provider says */
+static void name_kek(const struct worker *w, struct envelope_worker_reply *reply)
+{
+	char name[sizeof("KEK ") + ENVELOPE_KEK_NAME_MAX], said[sizeof(reply->message)];
+
+	snprintf(name, sizeof(name), "KEK %s", name_of(w));
+	if (reply->code == ENVELOPE_OK || strstr(reply->message, name))
+		return;
+	memcpy(said, reply->message, sizeof(said));
+	snprintf(reply->message, sizeof(reply->message), "%s: %.*s", name,
+		 (int)(sizeof(said) - strlen(name) - sizeof(": ")), said);
+	envelope_text_clean(reply->message); /* it may be cut off in a character */
+}
+
+/* Return: is it an answer? One to what was not asked is none. */
+static bool take_reply(struct worker *w, struct envelope_worker_reply *reply)
 {
 	struct worker_call *call;
 	int cell = 0;
 
 	while (cell < ENVELOPE_WORKER_CELLS && w->cells[cell].id != reply->id)
 		cell++;
-	if (!reply->id || cell == ENVELOPE_WORKER_CELLS)
-		return;
+	if (!reply->id || cell == ENVELOPE_WORKER_CELLS || w->cells[cell].op != reply->op)
+		return false;
+	name_kek(w, reply);
 	call = w->cells[cell].call;
 	if (call && call->request.op == ENVELOPE_WORKER_UNWRAP && reply->code == ENVELOPE_OK)
 		envelope_secret_copy(call->share, w->memory->cells[cell], ENVELOPE_SHARE_BYTES);
@@ -128,6 +147,7 @@ static void take_reply(struct worker *w, const struct envelope_worker_reply *rep
 	w->cells[cell].call = NULL;
 	if (call)
 		finish(call, reply);
+	return true;
 }
 
 /* Its first message. What it says of itself is not asked: the kernel names the sender. */
@@ -172,8 +192,7 @@ static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *dat
 	n = recv(fd, &reply, sizeof(reply), MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (n > 0 && worker_reply_valid(&reply, n)) {
-		take_reply(w, &reply);
+	if (n > 0 && worker_reply_valid(&reply, n) && take_reply(w, &reply)) {
 		transmit_waiting(w);
 		return 0;
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "text.h"
 #include "worker.h"
 
 static bool terminated(const char *text, size_t room)
@@ -156,6 +157,9 @@ void worker_answer(const struct envelope_provider *provider, struct envelope_pro
 		 e.message);
 	snprintf(reply->cure, sizeof(reply->cure), "%.*s", (int)sizeof(reply->cure) - 1,
 		 envelope_error_cure(&e));
+	/* They may be cut off in a character, or hold the name of a file as it is */
+	envelope_text_clean(reply->message);
+	envelope_text_clean(reply->cure);
 }
 
 int worker_run(int socket, struct envelope_worker_memory *memory,
