@@ -22,6 +22,7 @@
 
 #include "../../providers/worker.h"
 
+#define BIRTH	     0
 #define ANY_REQUEST  "any"
 #define MANY	     200 /* descriptors */
 #define MESSAGE_MAX  (100 << 10)
@@ -43,6 +44,7 @@ int __wrap_worker_run(int socket, struct envelope_worker_memory *memory,
 		      const struct envelope_provider *provider, struct envelope_provider_key *key);
 
 static const char *const requests[ENVELOPE_WORKER_OPS] = {
+	[BIRTH] = "birth", /* before any request */
 	[ENVELOPE_WORKER_CREATE] = "create",
 	[ENVELOPE_WORKER_ROTATE] = "rotate",
 	[ENVELOPE_WORKER_ENABLE] = "enable",
@@ -239,6 +241,13 @@ static bool twice(struct hostile *h, struct envelope_worker_reply *reply, unsign
 	return true;
 }
 
+/* Once more, when nobody waits for anything */
+static bool later(struct hostile *h, struct envelope_worker_reply *reply, unsigned int ms)
+{
+	say_as(h, reply, reply->id);
+	return slow(h, reply, ms);
+}
+
 static bool flood(struct hostile *h, struct envelope_worker_reply *reply, unsigned int number)
 {
 	while (say_as(h, reply, reply->id + OTHER_ID))
@@ -397,6 +406,7 @@ static const struct {
 	{ "unasked", unasked },
 	{ "nobody", nobody },
 	{ "twice", twice },
+	{ "later", later },
 	{ "flood", flood },
 	{ "descriptors", descriptors },
 	{ "burgle", burgle },
@@ -415,7 +425,7 @@ static fault fault_of(uint32_t op, unsigned int *number)
 		_exit(125);
 	close(fd);
 	if (sscanf(text, "%15s %31s %u", kind, name, number) < 2 ||
-	    (strcmp(kind, ANY_REQUEST) && strcmp(kind, requests[op])))
+	    (strcmp(kind, requests[op]) && (op == BIRTH || strcmp(kind, ANY_REQUEST))))
 		return NULL;
 	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
 		if (!strcmp(faults[i].name, name))
@@ -427,11 +437,14 @@ int __wrap_worker_run(int socket, struct envelope_worker_memory *memory,
 		      const struct envelope_provider *provider, struct envelope_provider_key *key)
 {
 	struct hostile h = { .socket = socket, .memory = memory };
+	struct envelope_worker_reply reply = { .protocol = ENVELOPE_WORKER_PROTOCOL,
+					       .op = ENVELOPE_WORKER_ATTRIBUTES };
 	struct envelope_worker_request request;
-	struct envelope_worker_reply reply;
 	unsigned int number;
-	fault act;
+	fault act = fault_of(BIRTH, &number);
 
+	if (act && act(&h, &reply, number))
+		say(socket, &reply, sizeof(reply));
 	while (recv(socket, &request, sizeof(request), 0) == sizeof(request)) {
 		if (!worker_request_valid(&request))
 			return -EPROTO;
