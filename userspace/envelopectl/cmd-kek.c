@@ -4,23 +4,33 @@
 
 #include "command.h"
 
+/* A line for what the provider tells, none for what it does not */
+static void print_member(struct json_object *kek, const char *title, const char *name)
+{
+	if (member(kek, name)[0] != '-')
+		printf("%s: %s\n", title, member(kek, name));
+}
+
 static void print_kek(struct json_object *kek)
 {
-	static const char *const titles[] = { "VERSION", "CREATED", "STATE" };
+	static const char *const titles[] = { "VERSION", "CREATED", "NOT BEFORE", "EXPIRES",
+					      "STATE" };
 	struct json_object *versions;
 	size_t n = member_array(kek, "versions", &versions);
 	struct table *table;
 
 	printf("KEK %s, provider %s, %s\n", member(kek, "name"), member(kek, "provider"),
 	       member(kek, "state"));
-	if (member(kek, "problem")[0] != '-')
-		printf("problem: %s\n", member(kek, "problem"));
+	print_member(kek, "problem", "problem");
+	print_member(kek, "when deleted", "recoverability");
+	print_member(kek, "provider's date", "date");
 	if (!n)
 		return;
-	table = table_new(titles, 3);
+	table = table_new(titles, 5);
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *v = json_object_array_get_idx(versions, i);
 		const char *const cells[] = { member(v, "version"), member(v, "created"),
+					      member(v, "not_before"), member(v, "expires"),
 					      member(v, "state") };
 
 		table_add(table, cells);

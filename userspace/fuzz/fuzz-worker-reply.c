@@ -15,6 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			strlen(reply.cure) < sizeof(reply.cure) &&
 			envelope_text_valid(reply.message) && envelope_text_valid(reply.cure) &&
 			(!*reply.version || envelope_word_valid(reply.version)) &&
-			(!*reply.algorithm || envelope_word_valid(reply.algorithm)));
+			(!*reply.algorithm || envelope_word_valid(reply.algorithm)) &&
+			reply.recoverability < ENVELOPE_RECOVERABILITIES &&
+			(!*reply.expires || strlen(reply.expires) == ENVELOPE_TIME_TEXT) &&
+			(!*reply.date || strlen(reply.date) == ENVELOPE_TIME_TEXT));
 	return 0;
 }

@@ -13,6 +13,11 @@
 
 #define VERSIONS_SHOWN 1000
 
+static const char *text_or_null(const char *text)
+{
+	return *text ? text : NULL;
+}
+
 static int add_versions(struct op *op, const char *name, unsigned int n, struct json_object *array,
 			struct envelope_error *e)
 {
@@ -27,24 +32,30 @@ static int add_versions(struct op *op, const char *name, unsigned int n, struct 
 			return r;
 		version = json_object_new_object();
 		op_add_text(version, "version", reply.version);
-		op_add_text(version, "created", reply.created);
+		op_add_text(version, "created", text_or_null(reply.created));
+		op_add_text(version, "not_before", text_or_null(reply.not_before));
+		op_add_text(version, "expires", text_or_null(reply.expires));
 		op_add_text(version, "state", envelope_provider_state_name(reply.state));
 		json_object_array_add(array, version);
 	}
 	return 0;
 }
 
+/* @told: NULL where its provider tells nothing */
 static struct json_object *describe(const char *name, const char *provider, const char *state,
-				    const char *current, struct json_object *versions,
-				    const char *problem)
+				    const struct envelope_worker_reply *told,
+				    struct json_object *versions, const char *problem)
 {
 	struct json_object *kek = json_object_new_object();
 
 	op_add_text(kek, "name", name);
 	op_add_text(kek, "provider", provider);
 	op_add_text(kek, "state", state);
-	op_add_text(kek, "current", current);
+	op_add_text(kek, "current", told ? told->version : NULL);
 	json_object_object_add(kek, "versions", versions);
+	op_add_text(kek, "recoverability",
+		    told ? envelope_recoverability_name(told->recoverability) : NULL);
+	op_add_text(kek, "date", told ? text_or_null(told->date) : NULL);
 	op_add_text(kek, "problem", problem);
 	return kek;
 }
@@ -67,7 +78,7 @@ static int show(struct op *op, const char *name, struct json_object **kek, struc
 		return r;
 	}
 	*kek = describe(name, config.provider, envelope_provider_state_name(attributes.state),
-			attributes.version, versions,
+			&attributes, versions,
 			attributes.unbacked ? "no backup holds it as it is" : NULL);
 	return 0;
 }

@@ -16,3 +16,14 @@ const char *envelope_provider_state_name(enum envelope_provider_state state)
 {
 	return names[state];
 }
+
+const char *envelope_recoverability_name(enum envelope_recoverability recoverability)
+{
+	static const char *const words[ENVELOPE_RECOVERABILITIES] = {
+		[ENVELOPE_RECOVERABLE] = "recoverable",
+		[ENVELOPE_PURGEABLE] = "purgeable",
+		[ENVELOPE_IRRECOVERABLE] = "irrecoverable",
+	};
+
+	return words[recoverability];
+}

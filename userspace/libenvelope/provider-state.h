@@ -19,4 +19,16 @@ enum envelope_provider_state {
 /** envelope_provider_state_name() - as interface and configuration name it; @state is one */
 const char *envelope_provider_state_name(enum envelope_provider_state state);
 
+/** enum envelope_recoverability - what becomes of a KEK that is deleted */
+enum envelope_recoverability {
+	ENVELOPE_RECOVERABILITY_UNKNOWN,
+	ENVELOPE_RECOVERABLE,	/* for a time it can be brought back, and nobody can prevent that */
+	ENVELOPE_PURGEABLE,	/* it can be brought back, unless somebody destroys it for good */
+	ENVELOPE_IRRECOVERABLE, /* it is gone, and so is what it wrapped */
+	ENVELOPE_RECOVERABILITIES,
+};
+
+/** envelope_recoverability_name() - the same; NULL where it is unknown */
+const char *envelope_recoverability_name(enum envelope_recoverability recoverability);
+
 #endif

@@ -53,8 +53,10 @@ struct envelope_geometry {
 	uint64_t data_offset;	  /* bytes */
 };
 
-/** envelope_time_now() - the time as in a token, "2026-01-31T12:00:00Z" */
-void envelope_time_now(char text[static 21]);
+#define ENVELOPE_TIME_TEXT 20 /* "2026-01-31T12:00:00Z" */
+
+/** envelope_time_now() - the time as in a token */
+void envelope_time_now(char text[static ENVELOPE_TIME_TEXT + 1]);
 
 /* Are these as a token may have them? */
 int envelope_time_valid(const char *text);

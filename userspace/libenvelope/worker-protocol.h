@@ -20,7 +20,7 @@
 #include "provider-state.h"
 #include "token.h"
 
-#define ENVELOPE_WORKER_PROTOCOL  2
+#define ENVELOPE_WORKER_PROTOCOL  3
 #define ENVELOPE_ZYGOTE_SOCKET_FD 3
 #define ENVELOPE_WORKER_SOCKET_FD 3
 #define ENVELOPE_WORKER_MEMORY_FD 4  /* a memfd of struct envelope_worker_memory, sealed in size */
@@ -70,12 +70,17 @@ struct envelope_worker_reply {
 			    * counts where code is not 0 only for UNWRAP, which judges health */
 	uint32_t versions; /* how many there are (ATTRIBUTES) */
 	uint32_t unbacked; /* 1: no backup holds it as it is (ATTRIBUTES) */
-	uint32_t changed;  /* 1: something was otherwise before (ENABLE, DISABLE) */
+	uint32_t recoverability; /* enum envelope_recoverability (ATTRIBUTES) */
+	uint32_t changed;	 /* 1: something was otherwise before (ENABLE, DISABLE) */
 	uint32_t wrapped_size;
 	char version[ENVELOPE_KEK_VERSION_MAX + 1];
 	char algorithm[ENVELOPE_ALGORITHM_MAX + 1];
-	char created[21];  /* of the version named */
-	char message[256]; /* where code is not ENVELOPE_OK */
+	/* Of the version named; times are text, or empty where the provider has none */
+	char created[ENVELOPE_TIME_TEXT + 1];
+	char not_before[ENVELOPE_TIME_TEXT + 1];
+	char expires[ENVELOPE_TIME_TEXT + 1];
+	char date[ENVELOPE_TIME_TEXT + 1]; /* of the provider's clock (ATTRIBUTES) */
+	char message[256];		   /* where code is not ENVELOPE_OK */
 	char cure[256];
 	uint8_t wrapped[ENVELOPE_WRAPPED_MAX];
 };

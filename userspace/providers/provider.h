@@ -24,19 +24,31 @@ struct envelope_wrapped {
 	size_t size;
 };
 
-/** struct envelope_kek_version - what a provider tells of one version */
+/**
+ * struct envelope_kek_version - what a provider tells of one version
+ *
+ * Times are as envelope_time_now() writes them; empty where the provider has none.
+ */
 struct envelope_kek_version {
 	char version[ENVELOPE_KEK_VERSION_MAX + 1];
-	char created[21];
+	char created[ENVELOPE_TIME_TEXT + 1];
+	char not_before[ENVELOPE_TIME_TEXT + 1];
+	char expires[ENVELOPE_TIME_TEXT + 1];
 	enum envelope_provider_state state;
 };
 
-/** struct envelope_kek_attributes - what a provider tells of a KEK */
+/**
+ * struct envelope_kek_attributes - what a provider tells of a KEK
+ *
+ * It comes zeroed: what a provider does not know, it leaves so.
+ */
 struct envelope_kek_attributes {
 	enum envelope_provider_state state; /* of the current version */
 	unsigned int versions;
 	struct envelope_kek_version current; /* the newest enabled, else the newest */
-	int unbacked;			     /* no backup holds it as it is */
+	enum envelope_recoverability recoverability;
+	char date[ENVELOPE_TIME_TEXT + 1]; /* of the server's clock, by which it judges */
+	int unbacked;			   /* no backup holds it as it is */
 };
 
 /**

@@ -31,6 +31,8 @@ static void name_version(struct envelope_worker_reply *reply,
 {
 	memcpy(reply->version, version->version, sizeof(reply->version));
 	memcpy(reply->created, version->created, sizeof(reply->created));
+	memcpy(reply->not_before, version->not_before, sizeof(reply->not_before));
+	memcpy(reply->expires, version->expires, sizeof(reply->expires));
 	reply->state = version->state;
 }
 
@@ -45,6 +47,8 @@ static int attributes(const struct envelope_provider *provider, struct envelope_
 	name_version(reply, &found.current);
 	reply->state = found.state;
 	reply->versions = found.versions;
+	reply->recoverability = found.recoverability;
+	memcpy(reply->date, found.date, sizeof(reply->date));
 	reply->unbacked = found.unbacked != 0;
 	return 0;
 }

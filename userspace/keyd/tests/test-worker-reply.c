@@ -40,6 +40,7 @@ static void test_numbers(void **state)
 	REFUSED(op, ENVELOPE_WORKER_OPS);
 	REFUSED(code, ENVELOPE_CODES);
 	REFUSED(state, ENVELOPE_PROVIDER_STATES);
+	REFUSED(recoverability, ENVELOPE_RECOVERABILITIES);
 	REFUSED(wrapped_size, ENVELOPE_WRAPPED_MAX + 1);
 }
 
@@ -60,7 +61,6 @@ static void test_texts(void **state)
 
 	UNTERMINATED(version);
 	UNTERMINATED(algorithm);
-	UNTERMINATED(created);
 	UNTERMINATED(message);
 	UNTERMINATED(cure);
 	strcpy(reply.message, "Schl\303\274ssel");
@@ -139,12 +139,35 @@ static void test_speechless(void **state)
 	}
 }
 
+#define TIME(member)                                                                               \
+	do {                                                                                       \
+		struct envelope_worker_reply reply = example();                                    \
+		memset(reply.member, '1', sizeof(reply.member));                                   \
+		assert_false(worker_reply_valid(&reply, sizeof(reply)));                           \
+		strcpy(reply.member, "2027-01-31T12:00:00Z");                                      \
+		assert_true(worker_reply_valid(&reply, sizeof(reply)));                            \
+		reply.member[ENVELOPE_TIME_TEXT] = '1';                                            \
+		assert_false(worker_reply_valid(&reply, sizeof(reply)));                           \
+		strcpy(reply.member, "tomorrow");                                                  \
+		assert_false(worker_reply_valid(&reply, sizeof(reply)));                           \
+		strcpy(reply.member, "");                                                          \
+		assert_true(worker_reply_valid(&reply, sizeof(reply)));                            \
+	} while (0)
+
+static void test_times(void **state)
+{
+	TIME(created);
+	TIME(not_before);
+	TIME(expires);
+	TIME(date);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers),	   cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_every_byte), cmocka_unit_test(test_every_size),
-		cmocka_unit_test(test_speechless),
+		cmocka_unit_test(test_speechless), cmocka_unit_test(test_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
