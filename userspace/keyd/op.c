@@ -48,6 +48,7 @@ static const struct method methods[] = {
 	{ "KekCreate", false, CHANGES_KEK, op_kek_create },
 	{ "KekList", true, READS_KEK, op_kek_list },
 	{ "KekShow", true, READS_KEK, op_kek_show },
+	{ "KekCheck", false, USES_KEK, op_kek_check },
 	{ "KekRotate", false, CHANGES_KEK, op_kek_rotate },
 	{ "KekDisable", false, CHANGES_KEK, op_kek_disable },
 	{ "KekEnable", false, CHANGES_KEK, op_kek_enable },

@@ -64,6 +64,7 @@ int op_slot_add(struct op *op, struct json_object **result, struct envelope_erro
 int op_slot_remove(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_erase(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_create(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_kek_check(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_list(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_show(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_rotate(struct op *op, struct json_object **result, struct envelope_error *e);

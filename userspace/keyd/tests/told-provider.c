@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "provider.h"
 
@@ -74,6 +74,8 @@ static int attributes(struct envelope_provider_key *key, struct envelope_kek_att
 		return r;
 	tell_version(key, &out->current);
 	tell_time(key, "date", out->date);
+	if (told(key, "state"))
+		out->state = atoi(told(key, "state"));
 	if (told(key, "recoverability"))
 		out->recoverability = atoi(told(key, "recoverability"));
 	return 0;
@@ -94,7 +96,20 @@ static int wrap(struct envelope_provider_key *key, const uint8_t *share,
 {
 	int r = denied(key, "wrap", e);
 
-	return r ? r : __real_envelope_provider_service.wrap(key, share, out, e);
+	if (!r)
+		r = __real_envelope_provider_service.wrap(key, share, out, e);
+	if (told(key, "nothing"))
+		out->size = 0;
+	return r;
+}
+
+/* 200 ms; a worker may not sleep */
+static void idle(void)
+{
+	clock_t end = clock() + CLOCKS_PER_SEC / 5;
+
+	while (clock() < end)
+		;
 }
 
 static int unwrap(struct envelope_provider_key *key, const struct envelope_wrapped *in,
@@ -107,7 +122,7 @@ static int unwrap(struct envelope_provider_key *key, const struct envelope_wrapp
 		return r;
 	}
 	if (told(key, "wait"))
-		usleep(200000);
+		idle();
 	r = __real_envelope_provider_service.unwrap(key, in, share, state, e);
 	if (!r && told(key, "lie"))
 		share[0] ^= 1;
