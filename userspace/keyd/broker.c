@@ -12,6 +12,7 @@
 #include "manager.h"
 #include "op.h"
 #include "reload.h"
+#include "rights.h"
 #include "session.h"
 #include "unwraps.h"
 #include "worker.h"
@@ -49,7 +50,8 @@ static bool lock_name(struct session *s, const struct broker_request *request,
 {
 	struct session *other;
 
-	if (envelope_name_check(request->name, &reply->error))
+	if (envelope_name_check(request->name, &reply->error) ||
+	    !rights_on_device(s, request->name, &reply->error))
 		return true;
 	LIST_FOREACH(other, &s->manager->sessions, link)
 	{
@@ -129,6 +131,7 @@ static bool kek_use(struct session *s, const struct broker_request *request,
 		    struct broker_reply *reply)
 {
 	return !worker_op_is(request, ENVELOPE_WORKER_WRAP, ENVELOPE_WORKER_UNWRAP, reply) ||
+	       !rights_on_kek(s, request->kek, request->worker.op, &reply->error) ||
 	       call_worker(s, request, reply);
 }
 
@@ -136,7 +139,8 @@ static bool unwrap(struct session *s, const struct broker_request *request,
 		   struct broker_reply *reply)
 {
 	if (worker_op_is(request, ENVELOPE_WORKER_UNWRAP, ENVELOPE_WORKER_UNWRAP, reply) &&
-	    names_kek(request, reply))
+	    names_kek(request, reply) &&
+	    rights_on_kek(s, request->kek, request->worker.op, &reply->error))
 		unwraps_begin(s, request, reply);
 	return true;
 }
@@ -165,6 +169,7 @@ static bool kek_change(struct session *s, const struct broker_request *request,
 		       struct broker_reply *reply)
 {
 	return !worker_op_is(request, ENVELOPE_WORKER_CREATE, ENVELOPE_WORKER_DISABLE, reply) ||
+	       !rights_on_kek(s, request->kek, request->worker.op, &reply->error) ||
 	       call_worker(s, request, reply);
 }
 
@@ -387,6 +392,7 @@ static bool config_valid(const struct envelope_kek_config *config)
 	return memchr(config->name, '\0', sizeof(config->name)) &&
 	       memchr(config->provider, '\0', sizeof(config->provider)) &&
 	       memchr(config->keystore, '\0', sizeof(config->keystore)) &&
+	       envelope_access_valid(&config->use) && envelope_access_valid(&config->administer) &&
 	       config->lease <= ENVELOPE_LEASE_MAX && config->check_interval &&
 	       config->check_interval <= ENVELOPE_CHECK_MAX;
 }

@@ -72,5 +72,6 @@ void log_line(int priority, const struct log_fields *fields, const char *fmt, ..
 	append(entry, sizeof(entry), "ENVELOPE_VOLUME", fields->volume);
 	append(entry, sizeof(entry), "ENVELOPE_DEVICE", fields->device);
 	append(entry, sizeof(entry), "ENVELOPE_KEK", fields->kek);
+	append(entry, sizeof(entry), "ENVELOPE_IDENTITY", fields->identity);
 	send(journal, entry, strlen(entry), MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -15,6 +15,7 @@ struct log_fields {
 	const char *volume;
 	const char *device;
 	const char *kek;
+	const char *identity; /* who asked, as in keks.d */
 };
 
 #define LOG_ID_OPENED	 "0225a3a3988c4589b774ade1ce7823ec"
@@ -31,6 +32,7 @@ struct log_fields {
 #define LOG_ID_SET	 "c1f0a6d3b5f9476c8f0f2b8a4c7e9d15"
 #define LOG_ID_SLOT	 "5d0f8e8f8a1c4b6f9f1e6a55c9d3b0c7"
 #define LOG_ID_KEK	 "3e4e02fc61e94e29982d99fa156daaea"
+#define LOG_ID_ACCESS	 "6fd5207c9fa74bbfbdb2fb8a4b3457e3"
 
 /** log_open() - once, at the start */
 void log_open(void);

@@ -272,7 +272,12 @@ int op_kek_check(struct op *op, struct json_object **result, struct envelope_err
 	c.outdated = !r && before && memcmp(before, &c.config, sizeof(c.config));
 	if (!r)
 		r = try_all(op, &c, e);
-	if (!r)
-		*result = describe(op, &c);
-	return r;
+	if (r)
+		return r;
+	if (c.steps[WRAP].e.code == ENVELOPE_E_PERMISSION) {
+		*e = c.steps[WRAP].e;
+		return -(int)e->code;
+	}
+	*result = describe(op, &c);
+	return 0;
 }

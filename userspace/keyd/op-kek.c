@@ -166,6 +166,8 @@ static int declare(struct op *op, const char *name, bool *written, struct envelo
 		return r;
 	snprintf(config.name, sizeof(config.name), "%s", name);
 	snprintf(config.provider, sizeof(config.provider), "service");
+	memset(&config.use, 0, sizeof(config.use)); /* rights are given, not inherited */
+	memset(&config.administer, 0, sizeof(config.administer));
 	r = envelope_kek_config_write(directory, &config, e);
 	*written = !r;
 	return r ? r : kek_declared(op, name, &config, e);

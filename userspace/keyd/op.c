@@ -8,6 +8,7 @@
 
 #include "broker-client.h"
 #include "device-use.h"
+#include "rights.h"
 #include "server.h"
 #include "varlink.h"
 
@@ -25,33 +26,33 @@
 #define GIVES_KEY (CHANGES_NAME | USES_KEK | BROKER_BIT(BROKER_SET_KEY) | BROKER_BIT(BROKER_OPENED))
 
 static const struct method methods[] = {
-	{ "Format", false, CHANGES_DISK | USES_SET | CHANGES_KEK, op_format },
-	{ "Open", false,
+	{ "Format", RIGHT_NONE, CHANGES_DISK | USES_SET | CHANGES_KEK, op_format },
+	{ "Open", RIGHT_NONE,
 	  CHANGES_DISK | CHANGES_NAME | USES_KEK | BROKER_BIT(BROKER_ACTIVATE) |
 		  BROKER_BIT(BROKER_FORGET),
 	  op_open },
-	{ "Lock", true, ANY | BROKER_BIT(BROKER_LOCK), op_lock },
-	{ "Unlock", false, GIVES_KEY, op_unlock },
-	{ "Close", false, CHANGES_NAME | BROKER_BIT(BROKER_FORGET), op_close },
-	{ "Resize", false, CHANGES_NAME | BROKER_BIT(BROKER_RELOAD), op_resize },
-	{ "Status", true, ANY, op_status },
-	{ "Dump", false, ANY, op_dump },
-	{ "Rewrap", false, CHANGES_DISK | USES_KEK | BROKER_BIT(BROKER_OPENED), op_rewrap },
-	{ "SetCreate", false, USES_SET | CHANGES_KEK, op_set_create },
-	{ "SetList", true, ANY, op_set_list },
-	{ "SetShow", true, ANY, op_set_show },
-	{ "SlotAdd", false, CHANGES_DISK | USES_SET | CHANGES_KEK | BROKER_BIT(BROKER_OPENED),
+	{ "Lock", RIGHT_GROUP, ANY | BROKER_BIT(BROKER_LOCK), op_lock },
+	{ "Unlock", RIGHT_USE, GIVES_KEY, op_unlock },
+	{ "Close", RIGHT_NONE, CHANGES_NAME | BROKER_BIT(BROKER_FORGET), op_close },
+	{ "Resize", RIGHT_NONE, CHANGES_NAME | BROKER_BIT(BROKER_RELOAD), op_resize },
+	{ "Status", RIGHT_GROUP, ANY, op_status },
+	{ "Dump", RIGHT_NONE, ANY, op_dump },
+	{ "Rewrap", RIGHT_NONE, CHANGES_DISK | USES_KEK | BROKER_BIT(BROKER_OPENED), op_rewrap },
+	{ "SetCreate", RIGHT_NONE, USES_SET | CHANGES_KEK, op_set_create },
+	{ "SetList", RIGHT_GROUP, ANY, op_set_list },
+	{ "SetShow", RIGHT_GROUP, ANY, op_set_show },
+	{ "SlotAdd", RIGHT_NONE, CHANGES_DISK | USES_SET | CHANGES_KEK | BROKER_BIT(BROKER_OPENED),
 	  op_slot_add },
-	{ "SlotRemove", false, CHANGES_DISK | USES_KEK | BROKER_BIT(BROKER_OPENED),
+	{ "SlotRemove", RIGHT_NONE, CHANGES_DISK | USES_KEK | BROKER_BIT(BROKER_OPENED),
 	  op_slot_remove },
-	{ "Erase", false, CHANGES_DISK, op_erase },
-	{ "KekCreate", false, CHANGES_KEK, op_kek_create },
-	{ "KekList", true, READS_KEK, op_kek_list },
-	{ "KekShow", true, READS_KEK, op_kek_show },
-	{ "KekCheck", false, USES_KEK, op_kek_check },
-	{ "KekRotate", false, CHANGES_KEK, op_kek_rotate },
-	{ "KekDisable", false, CHANGES_KEK, op_kek_disable },
-	{ "KekEnable", false, CHANGES_KEK, op_kek_enable },
+	{ "Erase", RIGHT_NONE, CHANGES_DISK, op_erase },
+	{ "KekCreate", RIGHT_NONE, CHANGES_KEK, op_kek_create },
+	{ "KekList", RIGHT_GROUP, READS_KEK, op_kek_list },
+	{ "KekShow", RIGHT_GROUP, READS_KEK, op_kek_show },
+	{ "KekCheck", RIGHT_USE | RIGHT_ADMINISTER, USES_KEK, op_kek_check },
+	{ "KekRotate", RIGHT_ADMINISTER, CHANGES_KEK, op_kek_rotate },
+	{ "KekDisable", RIGHT_ADMINISTER, CHANGES_KEK, op_kek_disable },
+	{ "KekEnable", RIGHT_ADMINISTER, CHANGES_KEK, op_kek_enable },
 };
 
 const struct method method_takeover = {

@@ -33,13 +33,13 @@ struct op {
 
 /**
  * struct method - of the interface
- * @group:   open to the group, not only to root
+ * @rights:  enum right, each of which lets others than root do this
  * @allowed: what its session may ask of the main process, BROKER_BIT()s
  * @run:     puts the result's parameters into @result; 0 or -code
  */
 struct method {
 	const char *name;
-	bool group;
+	unsigned int rights;
 	uint32_t allowed;
 	int (*run)(struct op *op, struct json_object **result, struct envelope_error *e);
 };

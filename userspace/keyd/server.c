@@ -14,17 +14,15 @@
 #include "log.h"
 #include "manager.h"
 #include "op.h"
+#include "rights.h"
 #include "session.h"
 #include "varlink.h"
-
-#define GROUPS_MAX 1024
 
 struct client {
 	LIST_ENTRY(client) link;
 	struct manager *manager;
 	int fd;
-	bool root;
-	bool member; /* of the group */
+	struct identity who;
 	bool busy;   /* a session works for it */
 	bool broken; /* to be let go at the next opportunity */
 	sd_event_source *io, *idle, *next;
@@ -52,6 +50,16 @@ static void client_free(struct client *client)
 	LIST_REMOVE(client, link);
 	client->manager->n_clients--;
 	free(client);
+}
+
+const struct identity *server_identity(const struct client *client)
+{
+	return &client->who;
+}
+
+static bool is_root(const struct client *client)
+{
+	return client->who.uid == 0;
 }
 
 int server_fd(const struct client *client)
@@ -151,10 +159,15 @@ static void get_description(struct client *client, struct json_object *parameter
 static int permitted(const struct client *client, const struct method *method,
 		     struct envelope_error *e)
 {
-	if (client->root || (client->member && method->group))
+	unsigned int rights = method->rights;
+
+	/* Of a right on a KEK, the KEK that is asked for decides */
+	if (is_root(client) || rights & (RIGHT_USE | RIGHT_ADMINISTER) ||
+	    (rights & RIGHT_GROUP && identity_in_group(&client->who, client->manager->gid)))
 		return 0;
+	rights_refused(method, &client->who);
 	return envelope_fail(e, ENVELOPE_E_PERMISSION, "%s is for root%s", method->name,
-			     method->group ? " and members of the group of envelope-keyd" : "");
+			     rights ? " and members of the group of envelope-keyd" : "");
 }
 
 static void start_method(struct client *client, const char *name, struct json_object *parameters,
@@ -237,40 +250,25 @@ static int on_message(sd_event_source *source, int fd, uint32_t revents, void *d
 	return 0;
 }
 
-static bool is_member(int fd, gid_t primary, gid_t wanted)
-{
-	gid_t groups[GROUPS_MAX];
-	socklen_t size = sizeof(groups);
-
-	if (primary == wanted)
-		return true;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
-		return false;
-	for (size_t i = 0; i < size / sizeof(*groups); i++)
-		if (groups[i] == wanted)
-			return true;
-	return false;
-}
-
 static bool has_room(const struct manager *m, bool root)
 {
 	const struct client *client;
 	unsigned int others = 0;
 
 	LIST_FOREACH(client, &m->clients, link)
-	others += !client->root;
+	others += !is_root(client);
 	return m->n_clients < CLIENTS_MAX && (root || others < CLIENTS_OTHERS);
 }
 
 static int client_new(struct manager *m, int fd)
 {
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
+	struct identity who;
 	struct client *client;
+	int r = identity_of_peer(fd, &who);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
-		return -errno;
-	if (!has_room(m, peer.uid == 0))
+	if (r)
+		return r;
+	if (!has_room(m, who.uid == 0))
 		return -EUSERS;
 	client = calloc(1, sizeof(*client));
 	if (!client)
@@ -278,8 +276,7 @@ static int client_new(struct manager *m, int fd)
 	client->manager = m;
 	client->fd = fd;
 	client->passed = -1;
-	client->root = peer.uid == 0;
-	client->member = is_member(fd, peer.gid, m->gid);
+	client->who = who;
 	client->buffer.limit = ENVELOPE_REQUEST_MAX;
 	if (sd_event_add_io(m->event, &client->io, fd, EPOLLIN, on_message, client) < 0) {
 		free(client);

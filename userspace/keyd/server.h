@@ -11,6 +11,7 @@
 #define CLIENT_PATIENCE_MS 5000 /* how long a session waits for a client that does not read */
 
 struct client;
+struct identity;
 struct manager;
 
 /** server_listen() - 0 or -errno, logged */
@@ -24,6 +25,9 @@ int server_fd(const struct client *client);
 
 /** server_passed() - the descriptor that came with its message; -1: none */
 int server_passed(const struct client *client);
+
+/** server_identity() - who a client is */
+const struct identity *server_identity(const struct client *client);
 
 /** server_send_error() - the client's answer; a client that does not read is let go later */
 void server_send_error(struct client *client, const struct envelope_error *e);

@@ -278,6 +278,9 @@ int session_start(struct manager *m, struct client *client, const struct method 
 	s->manager = m;
 	s->client = client;
 	s->method = method;
+	s->own = !client;
+	if (client)
+		s->who = *server_identity(client);
 	s->fd = -1;
 	TAILQ_INIT(&s->unwraps);
 	LIST_INSERT_HEAD(&m->sessions, s, link);

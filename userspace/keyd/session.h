@@ -13,6 +13,7 @@
 
 #include "broker.h"
 #include "json.h"
+#include "rights.h"
 #include "worker.h"
 
 #define SESSIONS_MAX	  64
@@ -27,6 +28,8 @@ struct session {
 	struct manager *manager;
 	struct client *client; /* NULL: nobody waits (any more) */
 	const struct method *method;
+	bool own;			 /* envelope-keyd's: no client asked for it */
+	struct identity who;		 /* else: who did */
 	char device[TABLE_NAME_MAX + 1]; /* being taken over; "" for a client's session */
 	pid_t pid;
 	int fd; /* of the broker */

@@ -112,6 +112,23 @@ static bool set_keystore(struct envelope_kek_config *config, const char *value, 
 	return *value == '/' && set_text(config->keystore, sizeof(config->keystore), value);
 }
 
+enum {
+	USE,
+	ADMINISTER,
+};
+
+static struct envelope_access *access_of(struct envelope_kek_config *config, unsigned int which)
+{
+	return which == USE ? &config->use : &config->administer;
+}
+
+static bool set_access(struct envelope_kek_config *config, const char *value, unsigned int which)
+{
+	char why[8];
+
+	return envelope_access_parse(value, access_of(config, which), why, sizeof(why));
+}
+
 #define LOSS "lease or fence", set_loss
 
 static const struct {
@@ -132,6 +149,8 @@ static const struct {
 	{ "kek", "resume", "none, held or all", set_resume, 0 },
 	{ "kek", "lock_on_sleep", "yes or no", set_lock_on_sleep, 0 },
 	{ "kek", "cache", "yes or no", set_cache, 0 },
+	{ "access", "use", "users and groups", set_access, USE },
+	{ "access", "administer", "users and groups", set_access, ADMINISTER },
 	{ "service", "keystore", "the full path of a directory", set_keystore, 0 },
 };
 
@@ -146,6 +165,15 @@ static int __attribute__((format(printf, 2, 3))) bad(struct reading *reading, co
 	return 0;
 }
 
+static int bad_access(struct reading *reading, const char *name, const char *value)
+{
+	struct envelope_access ignored;
+	char why[160];
+
+	envelope_access_parse(value, &ignored, why, sizeof(why));
+	return bad(reading, "[access] %s: %s", name, why);
+}
+
 /* libinih's callback: 1 when the key is good */
 static int set_key(void *data, const char *section, const char *name, const char *value)
 {
@@ -157,17 +185,20 @@ static int set_key(void *data, const char *section, const char *name, const char
 		if (reading->given & 1U << i)
 			return bad(reading, "[%s] %s is given twice", section, name);
 		reading->given |= 1U << i;
-		if (!keys[i].set(reading->config, value, keys[i].state))
-			return bad(reading, "[%s] %s must be %s, not \"%.60s\"", section, name,
-				   keys[i].expected, value);
-		return 1;
+		if (keys[i].set(reading->config, value, keys[i].state))
+			return 1;
+		if (keys[i].set == set_access)
+			return bad_access(reading, name, value);
+		return bad(reading, "[%s] %s must be %s, not \"%.60s\"", section, name,
+			   keys[i].expected, value);
 	}
 	return bad(reading, "[%.40s] %.60s is not known", section, name);
 }
 
 static bool section_known(const char *line)
 {
-	return *line != '[' || !strncmp(line, "[kek]", 5) || !strncmp(line, "[service]", 9);
+	return *line != '[' || !strncmp(line, "[kek]", 5) || !strncmp(line, "[access]", 8) ||
+	       !strncmp(line, "[service]", 9);
 }
 
 /*
@@ -294,6 +325,20 @@ int envelope_kek_config_list(const char *directory, char ***names, struct envelo
 	return 0;
 }
 
+static void format_access(FILE *file, const struct envelope_kek_config *config)
+{
+	if (config->use.n || config->administer.n)
+		fprintf(file, "\n[access]");
+	if (config->use.n)
+		fprintf(file, "\nuse = ");
+	envelope_access_write(&config->use, file);
+	if (config->administer.n)
+		fprintf(file, "\nadminister = ");
+	envelope_access_write(&config->administer, file);
+	if (config->use.n || config->administer.n)
+		fprintf(file, "\n");
+}
+
 /* NULL when out of memory */
 static char *format(const struct envelope_kek_config *config)
 {
@@ -311,6 +356,7 @@ static char *format(const struct envelope_kek_config *config)
 				losses[config->on_state[keys[i].state]]);
 	fprintf(file, "resume = %s\nlock_on_sleep = %s\ncache = %s\n", resumes[config->resume],
 		answers[config->lock_on_sleep], answers[config->cache]);
+	format_access(file, config);
 	fprintf(file, "\n[service]\nkeystore = %s\n", config->keystore);
 	if (!fclose(file))
 		return text;

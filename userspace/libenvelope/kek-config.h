@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "access.h"
 #include "error.h"
 #include "provider-state.h"
 #include "token.h"
@@ -41,6 +42,10 @@ enum envelope_resume {
  *   lease = 3600
  *   on_disabled = fence
  *
+ *   [access]
+ *   use = gid:operators
+ *   administer = uid:1000
+ *
  *   [service]
  *   keystore = /var/lib/envelope/keystore
  */
@@ -52,8 +57,9 @@ struct envelope_kek_config {
 	enum envelope_loss on_state[ENVELOPE_PROVIDER_STATES];
 	enum envelope_resume resume;
 	bool lock_on_sleep;
-	bool cache;	    /* what it unwraps of encryption sets is kept, see keyd/cache.h */
-	char keystore[256]; /* service: directory */
+	bool cache; /* what it unwraps of encryption sets is kept, see keyd/cache.h */
+	struct envelope_access use, administer; /* who may, beside root */
+	char keystore[256];			/* service: directory */
 };
 
 /** envelope_kek_config_default() - what holds where the file says nothing */

@@ -91,6 +91,26 @@ static void test_policy(void **state)
 	assert_memory_equal(&back, &config, sizeof(config));
 }
 
+/* As many as there may be, of the longest numbers, are written as they were read */
+static void test_access(void **state)
+{
+	struct envelope_kek_config config, back;
+	struct envelope_error e;
+
+	declare("shared", "[kek]\nprovider = service\n[access]\nadminister = uid:root\n");
+	assert_good(envelope_kek_config_load(directory, "shared", &config, &e));
+	assert_int_equal(config.use.n, 0);
+	assert_int_equal(config.administer.n, 1);
+	for (uint32_t i = 0; i < ENVELOPE_SUBJECTS_MAX; i++)
+		config.administer.subjects[i] = config.use.subjects[i] =
+			(struct envelope_subject) { i % 2, UINT32_MAX - 1 - i };
+	config.administer.n = config.use.n = ENVELOPE_SUBJECTS_MAX;
+	memcpy(config.name, "third", sizeof("third"));
+	assert_good(envelope_kek_config_write(directory, &config, &e));
+	assert_good(envelope_kek_config_load(directory, "third", &back, &e));
+	assert_memory_equal(&back, &config, sizeof(config));
+}
+
 static void test_undeclared(void **state)
 {
 	struct envelope_kek_config config;
@@ -120,6 +140,9 @@ static void test_bad(void **state)
 		{ "[kek]\nprovider = service\non_ok = fence\n", "[kek] on_ok is not known" },
 		{ "[kek]\nprovider = service\nresume = yes\n", "must be none, held or all" },
 		{ "[kek]\nprovider = service\nlock_on_sleep = 1\n", "must be yes or no" },
+		{ "[kek]\nprovider = service\n[access]\nuse = unit:a.service\n",
+		  ":4: [access] use: unit: is not supported" },
+		{ "[kek]\nprovider = service\n[access]\nread = uid:1\n", "[access] read is not" },
 		{ "[kek]\nlease = 60\n", "provider is missing" },
 		{ "provider\n", ":1: neither" },
 		{ "[kek]\nprovider\nlease = 5\n", ":2: neither" },
@@ -167,7 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default), cmocka_unit_test(test_declared),
 		cmocka_unit_test(test_policy),	cmocka_unit_test(test_undeclared),
-		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_access),	cmocka_unit_test(test_bad),
 	};
 
 	return cmocka_run_group_tests_name("kek-config", tests, set_up, tear_down);

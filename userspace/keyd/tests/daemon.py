@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -183,6 +184,22 @@ def silent(d, kek):
 def opens(d, disk):
     """Nothing changes, but it must be opened for that"""
     return d.call("Rewrap", device=disk)[0] is None
+
+
+def as_user(uid, gid, function, groups=()):
+    """Runs a function in a child of this identity; True when it did not raise"""
+    pid = os.fork()
+    if pid == 0:
+        os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+        try:
+            function()
+        except BaseException as error:  # the parent is told by the status
+            print(f"# {type(error).__name__}: {error}", file=sys.stderr)
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def version_of(slot):
