@@ -85,9 +85,9 @@ static void test_mistyped(void **state)
 		assert_fails(USAGE, envelope_recovery_parse(text, length, back, &e));
 		text[i] = '\0';
 		assert_fails(USAGE, envelope_recovery_parse(text, length, back, &e));
-		memmove(text + i, KEY_TEXT + i + 1, length - i);
+		memmove(text + i, &KEY_TEXT[i + 1], length - i);
 		assert_fails(USAGE, envelope_recovery_parse(text, length - 1, back, &e));
-		memmove(text + i + 1, KEY_TEXT + i, length - i + 1);
+		memmove(text + i + 1, &KEY_TEXT[i], length - i + 1);
 		text[i] = 'c';
 		assert_fails(USAGE, envelope_recovery_parse(text, length + 1, back, &e));
 		strcpy(text, KEY_TEXT);
