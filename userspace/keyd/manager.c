@@ -294,6 +294,7 @@ static void free_all(struct manager *m)
 	/* The mappings hold on to their keys: none is removed because this process ends */
 	while (!LIST_EMPTY(&m->devices))
 		device_free(LIST_FIRST(&m->devices));
+	sd_event_source_disable_unref(m->jump_timer);
 	sd_event_unref(m->event);
 }
 
