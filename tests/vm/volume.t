@@ -56,7 +56,7 @@ partition_table() { # of one partition of 4 MiB
 partition_table | dd of=$DISK conv=fsync status=none
 refused 9 "format: nor a partition table" "$DISK: holds a partition table (dos)" "$FORCE" envelopectl format $DISK
 ok "format --force" envelopectl format $DISK --force --label first
-like "… tells volume and KEK, which was created for it" "$OUTPUT" "*formatted as volume *KEK default, version 1, which was created*"
+like "… tells volume and KEK, which was created for it" "$OUTPUT" "*formatted as volume *KEK default, version 1, *KEK default was created for it*"
 like "… warns that the key store has no backup" "$OUTPUT" "*warning: *no backup*"
 not_ok "… and of nothing else" grep -q "lies on the disk" <<<"$OUTPUT"
 is "blkid knows it" "$(blkid -p -o value -s SUBSYSTEM $DISK)" envelope
