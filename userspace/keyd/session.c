@@ -61,7 +61,8 @@ static void become_session(const struct method *method, const struct op *op)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	keep_descriptors(fds, sizeof(fds) / sizeof(*fds));
 	prctl(PR_SET_NAME, method->name);
-	mlockall(MCL_CURRENT | MCL_FUTURE);
+	/* Page by page: what the main process has is locked there, all else is on no disk */
+	mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 }
 
 static void answer(struct op *op, int r, struct json_object *result, struct envelope_error *e)
