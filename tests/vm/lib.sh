@@ -11,6 +11,7 @@
 #                                          it does, says this (… is whatever), tells this way out,
 #                                          and leaves all that snapshot shows as it was
 #   poll 10 command arg…                   until it succeeds, 10 seconds at most
+#   stays 10 command arg…                  for 10 seconds it succeeds each time
 #   uptime_ms, past, fenced_ms             of time; see there
 #   observe search                         what tests/vm/observer answers, for who asked for it by
 #                                          # vm: --observe
@@ -94,6 +95,15 @@ poll() {
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(date +%s%N)" -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+stays() {
+	local end=$(($(date +%s%N) + $1 * 1000000000))
+	shift
+	while [ "$(date +%s%N)" -lt $end ]; do
+		"$@" >/dev/null 2>&1 || return 1
 		sleep 0.05
 	done
 }

@@ -60,7 +60,7 @@ static int run_list(struct context *context, const struct arguments *a, struct e
 {
 	static const char *const titles[] = { "NAME", "NEEDS", "KEKS", "CREATED", "PROBLEM" };
 	_cleanup_json_ struct json_object *reply = NULL;
-	struct json_object *sets, *shares;
+	struct json_object *sets;
 	struct table *table;
 	size_t n;
 	int r = client_call(context, "SetList", NULL, &reply, e);
@@ -71,13 +71,11 @@ static int run_list(struct context *context, const struct arguments *a, struct e
 	table = table_new(titles, 5);
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *set = json_object_array_get_idx(sets, i);
-		char needs[32], keks[COMMAND_TEXT_MAX];
+		char needs[COMMAND_NEEDS_MAX], keks[COMMAND_KEKS_MAX];
 		const char *const cells[] = { member(set, "name"), needs, keks,
 					      member(set, "created"), member(set, "problem") };
 
-		snprintf(needs, sizeof(needs), "%s of %zu", member(set, "threshold"),
-			 member_array(set, "shares", &shares));
-		member_keks(set, keks, sizeof(keks));
+		policy_cells(set, needs, keks);
 		table_add(table, cells);
 	}
 	table_print(table);

@@ -25,17 +25,19 @@ void print_slot(struct json_object *slot)
 	print_shares(shares, n);
 }
 
-void member_keks(struct json_object *slot, char *text, size_t room)
+void policy_cells(struct json_object *slot, char needs[static COMMAND_NEEDS_MAX],
+		  char keks[static COMMAND_KEKS_MAX])
 {
 	struct json_object *shares;
 	size_t n = member_array(slot, "shares", &shares), used = 0;
 
-	*text = '\0';
-	for (size_t i = 0; i < n && used < room; i++) {
+	snprintf(needs, COMMAND_NEEDS_MAX, "%s of %zu", member(slot, "threshold"), n);
+	*keks = '\0';
+	for (size_t i = 0; i < n && used < COMMAND_KEKS_MAX; i++) {
 		struct json_object *share = json_object_array_get_idx(shares, i);
 
-		used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "",
-					 member(share, "kek"));
+		used += (size_t)snprintf(keks + used, COMMAND_KEKS_MAX - used, "%s%s",
+					 i ? ", " : "", member(share, "kek"));
 	}
 }
 
@@ -133,7 +135,7 @@ static int run_list(struct context *context, const struct arguments *a, struct e
 {
 	static const char *const titles[] = { "SLOT", "NEEDS", "KEKS", "CREATED" };
 	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
-	struct json_object *slots, *shares;
+	struct json_object *slots;
 	struct table *table;
 	size_t n;
 	int r = add_device(parameters, a->words[0], e);
@@ -146,13 +148,11 @@ static int run_list(struct context *context, const struct arguments *a, struct e
 	table = table_new(titles, 4);
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *slot = json_object_array_get_idx(slots, i);
-		char needs[32], keks[COMMAND_TEXT_MAX];
+		char needs[COMMAND_NEEDS_MAX], keks[COMMAND_KEKS_MAX];
 		const char *const cells[] = { member(slot, "slot"), needs, keks,
 					      member(slot, "created") };
 
-		snprintf(needs, sizeof(needs), "%s of %zu", member(slot, "threshold"),
-			 member_array(slot, "shares", &shares));
-		member_keks(slot, keks, sizeof(keks));
+		policy_cells(slot, needs, keks);
 		table_add(table, cells);
 	}
 	table_print(table);

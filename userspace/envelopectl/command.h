@@ -27,7 +27,8 @@ struct option_spec {
 
 #define COMMAND_OPTIONS_MAX 10
 #define COMMAND_GIVEN_MAX   64
-#define COMMAND_TEXT_MAX    1024 /* a list in one cell */
+#define COMMAND_NEEDS_MAX   32	 /* characters of a cell */
+#define COMMAND_KEKS_MAX    1024 /* the same */
 
 /** struct arguments - a command line, parsed: values by the position of the option's spec */
 struct arguments {
@@ -144,8 +145,9 @@ const char *member_list(struct json_object *object, const char *name, char *text
 /** print_slot() - a slot of a volume, for people */
 void print_slot(struct json_object *slot);
 void print_shares(struct json_object *shares, size_t n);
-/** member_keks() - the KEKs of a slot or set, with commas between */
-void member_keks(struct json_object *slot, char *text, size_t room);
+/** policy_cells() - of a slot or set: "2 of 3", and its KEKs with commas between */
+void policy_cells(struct json_object *slot, char needs[static COMMAND_NEEDS_MAX],
+		  char keks[static COMMAND_KEKS_MAX]);
 
 /* Rows of cells; a column is as wide as its widest cell. */
 struct table;

@@ -285,6 +285,13 @@ static void settle(struct gathering *g)
 	}
 }
 
+static unsigned int patience(uint64_t end, bool more)
+{
+	uint64_t now = manager_now(), left = end > now ? (end - now) / 1000 : 0;
+
+	return more && left > PATIENCE_MS ? PATIENCE_MS : left;
+}
+
 static int run(struct gathering *g, struct envelope_error *e)
 {
 	uint64_t end = manager_now() + LIMIT_MS * 1000ULL;
@@ -293,7 +300,7 @@ static int run(struct gathering *g, struct envelope_error *e)
 	bool more = begin_slot(g);
 
 	while (goes_on(g) && manager_now() < end) {
-		if (broker_unwrapped(g->op, more ? PATIENCE_MS : LIMIT_MS, &cell, &answer))
+		if (broker_unwrapped(g->op, patience(end, more), &cell, &answer))
 			break;
 		if (cell < BROKER_CELLS && g->cells[cell].slot && take(g, cell, &answer))
 			return 0;

@@ -11,14 +11,12 @@
 #include "op.h"
 #include "pin.h"
 #include "seal.h"
-#include "sets.h"
 #include "unlock.h"
 
 struct format {
 	char device[256], label[48], uuid[ENVELOPE_UUID_TEXT + 1];
 	struct policy policy;
-	char set[ENVELOPE_KEK_NAME_MAX + 1]; /* "": none */
-	char by[256];			     /* for people */
+	char by[256]; /* the policy, for people */
 	uint32_t sector_size;
 	bool force, accept_new;
 	struct envelope_format volume;
@@ -39,11 +37,7 @@ static int read_parameters(struct op *op, struct format *f, struct envelope_erro
 		r = op_text(op, "device", true, f->device, sizeof(f->device), e);
 	if (!r)
 		r = policy_read(op, &f->policy, e);
-	if (!r)
-		r = op_text(op, "set", false, f->set, sizeof(f->set), e);
-	if (!r && *f->set && f->policy.n)
-		r = envelope_fail(e, ENVELOPE_E_USAGE, "a volume has the KEKs of its set");
-	if (!r && !f->policy.n && !*f->set)
+	if (!r && !f->policy.n && !*f->policy.set)
 		strcpy(f->policy.keks[f->policy.n++], ENVELOPE_DEFAULT_KEK);
 	if (!r)
 		r = op_text(op, "label", false, f->label, sizeof(f->label), e);
@@ -60,10 +54,7 @@ static int read_parameters(struct op *op, struct format *f, struct envelope_erro
 					       .label = *f->label ? f->label : NULL,
 					       .sector_size = f->sector_size,
 					       .force = f->force };
-	if (*f->set)
-		snprintf(f->by, sizeof(f->by), "set %s", f->set);
-	else
-		policy_text(&f->policy, f->by, sizeof(f->by));
+	policy_text(&f->policy, f->by, sizeof(f->by));
 	return r;
 }
 
@@ -114,10 +105,7 @@ static int write_and_prove(struct op *op, struct format *f, const uint8_t *dek,
 	int r;
 
 	op_step(op, "wrapping the key by %s", f->by);
-	if (*f->set)
-		r = set_seal(op, f->set, &f->geometry, 0, dek, &f->token, e);
-	else
-		r = seal_slot(op, &f->geometry, 0, &f->policy, dek, &f->token, e);
+	r = seal_slot(op, &f->geometry, 0, &f->policy, dek, &f->token, e);
 	if (r)
 		return r;
 	op_step(op, "writing the header to %s", f->device);

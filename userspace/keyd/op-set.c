@@ -16,9 +16,7 @@ static struct json_object *describe(const char *name, const struct envelope_toke
 
 	op_add_text(object, "name", name);
 	op_add_text(object, "uuid", set->uuid);
-	op_add_text(object, "created", set->created);
-	op_add_number(object, "threshold", set->threshold);
-	json_object_object_add(object, "shares", op_shares(set));
+	op_add_policy(object, set);
 	return object;
 }
 

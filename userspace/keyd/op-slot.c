@@ -16,7 +16,6 @@
 #include "recover.h"
 #include "recovery.h"
 #include "seal.h"
-#include "sets.h"
 #include "unlock.h"
 
 static int unused_id(const struct unlocked *u, unsigned int *id, struct envelope_error *e)
@@ -85,8 +84,7 @@ static void log_change(const struct unlocked *u, const char *fmt, unsigned int s
 struct addition {
 	char device[256];
 	struct policy policy;
-	char set[ENVELOPE_KEK_NAME_MAX + 1]; /* "": none */
-	char by[256];			     /* for people */
+	char by[256]; /* the policy, for people */
 	uint8_t *recovery;
 	struct unlock_by unlock;
 	struct envelope_token token;
@@ -95,7 +93,7 @@ struct addition {
 /* A recovery key is a slot of its own: with others it would have to be there for each rewrap */
 static int make_recovery(struct addition *a, struct envelope_error *e)
 {
-	if (a->policy.n)
+	if (a->policy.n || *a->policy.set)
 		return envelope_fail(e, ENVELOPE_E_USAGE,
 				     "a recovery key and KEKs cannot share a slot");
 	a->recovery = envelope_secret_alloc(ENVELOPE_RECOVERY_BYTES);
@@ -130,16 +128,9 @@ static int read_add(struct op *op, struct addition *a, struct envelope_error *e)
 				  "one recovery key cannot be read and another be made at once");
 	if (!r && recovery)
 		r = make_recovery(a, e);
-	if (!r)
-		r = op_text(op, "set", false, a->set, sizeof(a->set), e);
-	if (!r && *a->set && a->policy.n)
-		r = envelope_fail(e, ENVELOPE_E_USAGE, "a slot has the KEKs of its set");
-	if (!r && !a->policy.n && !*a->set)
+	if (!r && !a->policy.n && !*a->policy.set)
 		r = envelope_fail(e, ENVELOPE_E_USAGE, "a slot needs a KEK");
-	if (*a->set)
-		snprintf(a->by, sizeof(a->by), "set %s", a->set);
-	else
-		policy_text(&a->policy, a->by, sizeof(a->by));
+	policy_text(&a->policy, a->by, sizeof(a->by));
 	return r ? r : op_lock_disk(op, a->device, &st, e);
 }
 
@@ -156,10 +147,7 @@ static int add_slot(struct op *op, struct addition *a, struct unlocked *u, struc
 		return r;
 	opened = u->slots[u->opened].token.slot;
 	op_step(op, "wrapping the key by %s", a->by);
-	if (*a->set)
-		r = set_seal(op, a->set, u->geometry, slot, u->dek, &a->token, e);
-	else
-		r = seal_slot(op, u->geometry, slot, &a->policy, u->dek, &a->token, e);
+	r = seal_slot(op, u->geometry, slot, &a->policy, u->dek, &a->token, e);
 	/* Who cannot read it now never will: then there is to be no such slot */
 	if (!r && a->recovery)
 		r = recovery_print(op, a->recovery, e);
@@ -247,10 +235,10 @@ static int unlock_by_others(struct op *op, const struct removal *removal, struct
 
 	if (u->n_slots && check_removable(u, removal, e))
 		return -(int)e->code;
-	if (!r)
-		return 0;
+	if (!r || !u->n_slots || u->had)
+		return r;
 	envelope_cure(e, "mend that; or, where slot %u must go at once: --force", removal->slot);
-	if (!removal->force || removal->by.recovery || u->had)
+	if (!removal->force || removal->by.recovery)
 		return r;
 	unlock_free(u);
 	return unlock(op, removal->device, NULL, u, e);

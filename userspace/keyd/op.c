@@ -249,7 +249,7 @@ void op_add_bool(struct json_object *object, const char *name, bool value)
 	json_object_object_add(object, name, json_object_new_boolean(value));
 }
 
-struct json_object *op_shares(const struct envelope_token *token)
+static struct json_object *shares(const struct envelope_token *token)
 {
 	struct json_object *array = json_object_new_array();
 
@@ -265,15 +265,20 @@ struct json_object *op_shares(const struct envelope_token *token)
 	return array;
 }
 
+void op_add_policy(struct json_object *object, const struct envelope_token *token)
+{
+	op_add_text(object, "created", token->created);
+	op_add_number(object, "threshold", token->threshold);
+	json_object_object_add(object, "shares", shares(token));
+}
+
 struct json_object *op_slot(int token_id, const struct envelope_token *token)
 {
 	struct json_object *slot = json_object_new_object();
 
 	op_add_number(slot, "token", token_id);
 	op_add_number(slot, "slot", token->slot);
-	op_add_text(slot, "created", token->created);
-	op_add_number(slot, "threshold", token->threshold);
-	json_object_object_add(slot, "shares", op_shares(token));
+	op_add_policy(slot, token);
 	return slot;
 }
 

@@ -109,8 +109,8 @@ void op_add_text(struct json_object *object, const char *name, const char *value
 void op_add_number(struct json_object *object, const char *name, uint64_t value);
 void op_add_bool(struct json_object *object, const char *name, bool value);
 
-/** op_shares() - the shares of a slot or set as the interface shows them */
-struct json_object *op_shares(const struct envelope_token *token);
+/** op_add_policy() - what a slot and a set have in common: created, threshold, shares */
+void op_add_policy(struct json_object *object, const struct envelope_token *token);
 
 /** op_slot() - a slot, of a LUKS2 token, as the interface shows it */
 struct json_object *op_slot(int token_id, const struct envelope_token *token);

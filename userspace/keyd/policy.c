@@ -51,6 +51,10 @@ int policy_read(const struct op *op, struct policy *policy, struct envelope_erro
 		r = add(policy, json_object_array_get_idx(keks, i), e);
 	if (!r)
 		r = op_number(op, "threshold", ENVELOPE_SHARES_MAX, &threshold, e);
+	if (!r)
+		r = op_text(op, "set", false, policy->set, sizeof(policy->set), e);
+	if (!r && *policy->set && policy->n)
+		r = envelope_fail(e, ENVELOPE_E_USAGE, "a volume has the KEKs of its set");
 	if (r)
 		return r;
 	policy->threshold = threshold;
@@ -65,8 +69,9 @@ void policy_text(const struct policy *policy, char *out, size_t room)
 {
 	size_t used;
 
-	if (policy->recovery) {
-		snprintf(out, room, "a recovery key");
+	if (policy->recovery || *policy->set) {
+		snprintf(out, room, "%s%s", policy->recovery ? "a recovery key" : "set ",
+			 policy->set);
 		return;
 	}
 	if (policy->n == 1)

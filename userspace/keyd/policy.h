@@ -8,6 +8,8 @@
 struct policy {
 	unsigned int threshold, n;
 	char keks[ENVELOPE_SHARES_MAX][ENVELOPE_KEK_NAME_MAX + 1];
+	char set[ENVELOPE_KEK_NAME_MAX +
+		 1];		 /* whose KEKs and secret it has, and no others; "": none */
 	const uint8_t *recovery; /* a recovery key, which is all of it; or NULL */
 };
 
@@ -15,13 +17,13 @@ struct policy {
 void policy_of(const struct envelope_token *token, struct policy *policy);
 
 /**
- * policy_read() - parameters `keks`, no name twice, and `threshold`
+ * policy_read() - parameters `keks`, no name twice, and `threshold`; or `set`
  *
- * Both may be missing: no KEKs (@policy->n is 0), and any one of them. USAGE
+ * All may be missing: no KEKs (@policy->n is 0), and any one of them. USAGE
  */
 int policy_read(const struct op *op, struct policy *policy, struct envelope_error *e);
 
-/** policy_text() - for people: "KEK a", "any of KEKs a, b", "2 of KEKs a, b, c" */
+/** policy_text() - for people: "KEK a", "any of KEKs a, b", "2 of KEKs a, b, c", "set d" */
 void policy_text(const struct policy *policy, char *out, size_t room);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "broker-client.h"
 #include "recovery.h"
+#include "sets.h"
 #include "shamir.h"
 
 int seal_token(struct envelope_token *token, const struct envelope_geometry *geometry,
@@ -53,6 +54,8 @@ int seal_slot(struct op *op, const struct envelope_geometry *geometry, unsigned 
 		envelope_secret_alloc(policy->threshold * ENVELOPE_SHARE_BYTES);
 	int r;
 
+	if (*policy->set)
+		return set_seal(op, policy->set, geometry, slot, dek, token, e);
 	if (!polynomial)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
 	r = envelope_token_begin(token, geometry, slot, policy->threshold, polynomial, e);

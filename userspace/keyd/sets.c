@@ -100,32 +100,3 @@ int set_seal(struct op *op, const char *name, const struct envelope_geometry *ge
 
 	return r ? r : seal(&set, geometry, slot, dek, token, e);
 }
-
-static bool same_shares(const struct envelope_token *a, const struct envelope_token *b)
-{
-	if (a->n_shares != b->n_shares || a->threshold != b->threshold)
-		return false;
-	for (unsigned int i = 0; i < a->n_shares; i++)
-		if (a->shares[i].wrapped_size != b->shares[i].wrapped_size ||
-		    memcmp(a->shares[i].wrapped, b->shares[i].wrapped, a->shares[i].wrapped_size))
-			return false;
-	return true;
-}
-
-void set_of(struct op *op, const struct envelope_token *token,
-	    char name[static ENVELOPE_KEK_NAME_MAX + 1])
-{
-	struct envelope_token set;
-	char **names;
-
-	*name = '\0';
-	if (envelope_set_list(op->manager->sets_dir, &names, NULL))
-		return;
-	for (char **n = names; *n; n++) {
-		if (!*name && !envelope_set_load(op->manager->sets_dir, *n, &set, NULL) &&
-		    same_shares(token, &set))
-			snprintf(name, ENVELOPE_KEK_NAME_MAX + 1, "%s", *n);
-		free(*n);
-	}
-	free(names);
-}

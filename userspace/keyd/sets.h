@@ -15,8 +15,4 @@ int set_seal(struct op *op, const char *name, const struct envelope_geometry *ge
 	     unsigned int slot, const uint8_t *dek, struct envelope_token *token,
 	     struct envelope_error *e);
 
-/** set_of() - the name of the set whose shares a slot has; "" where it is none of this host's */
-void set_of(struct op *op, const struct envelope_token *token,
-	    char name[static ENVELOPE_KEK_NAME_MAX + 1]);
-
 #endif
