@@ -77,10 +77,19 @@ int envelope_volume_forget_backups(const char *directory, const char *uuid)
 	return leftovers < 0 ? leftovers : backups;
 }
 
-/* The keyslots area is unused: 16 MiB of zeros need no room */
-static int make_sparse(const char *path)
+/* Also by one that opens something else */
+static bool uses_keyslots(struct envelope_volume *volume)
 {
-	off_t from = 2 * ENVELOPE_METADATA_BYTES;
+	for (int slot = 0; slot < crypt_keyslot_max(CRYPT_LUKS2); slot++)
+		if (crypt_keyslot_status(volume->cd, slot) > CRYPT_SLOT_INACTIVE)
+			return true;
+	return false;
+}
+
+/* Where the area of key slots is unused: 16 MiB of zeros need no room */
+static int make_sparse(struct envelope_volume *volume, const char *path)
+{
+	uint64_t metadata, keyslots;
 	int fd, r = 0;
 
 	/* libcryptsetup leaves it read-only */
@@ -89,8 +98,10 @@ static int make_sparse(const char *path)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	(void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from,
-			(off_t)ENVELOPE_WITNESS_OFFSET - from);
+	envelope_volume_areas(volume, &metadata, &keyslots);
+	if (!uses_keyslots(volume))
+		(void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				(off_t)(2 * metadata), (off_t)keyslots);
 	if (fsync(fd) < 0)
 		r = -errno;
 	close(fd);
@@ -125,7 +136,7 @@ int envelope_volume_backup(struct envelope_volume *volume, const char *directory
 		envelope_volume_failed(volume, e, ENVELOPE_E_IO, "backing its header up", r);
 		return envelope_cure(e, "see that %s can be written and has room", directory);
 	}
-	r = make_sparse(temporary);
+	r = make_sparse(volume, temporary);
 	if (r == 0)
 		r = envelope_file_rename(temporary, path);
 	if (r < 0) {

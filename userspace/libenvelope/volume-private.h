@@ -27,6 +27,13 @@ int envelope_volume_init(const char *device, struct envelope_volume **volume,
 int envelope_volume_failed(struct envelope_volume *volume, struct envelope_error *e,
 			   enum envelope_code code, const char *what, int r);
 
+/** envelope_volume_areas() - bytes of one copy of the metadata, and of the key slots behind both */
+void envelope_volume_areas(const struct envelope_volume *volume, uint64_t *metadata,
+			   uint64_t *keyslots);
+
+/** envelope_volume_check_segment() - would the target read every sector as dm-crypt does? */
+int envelope_volume_check_segment(struct envelope_volume *volume, struct envelope_error *e);
+
 /**
  * envelope_volume_clear() - check once more that the device may be formatted, and take away
  * what its old content is known by, as wipefs does, all in one exclusive open

@@ -6,8 +6,8 @@
 #include "json.h"
 #include "volume-private.h"
 
-#define JSON_BYTES (ENVELOPE_METADATA_BYTES - 4096) /* of a copy, without its binary header */
-#define SLACK	   64				    /* what a token has around it, and a comma */
+#define BINARY_HEADER 4096 /* bytes of a copy that are no JSON */
+#define SLACK	      64   /* what a token has around it, and a comma */
 
 /* Bytes of the metadata as libcryptsetup writes it; 0 where it does not tell */
 static size_t json_size(struct envelope_volume *volume)
@@ -46,11 +46,13 @@ int envelope_volume_check_room(struct envelope_volume *volume, const struct enve
 	char *text = envelope_token_format(token);
 	size_t used = json_size(volume), size = text ? strlen(text) : 0, largest = size;
 	int tokens = free_tokens(volume, &largest);
+	uint64_t metadata, keyslots;
 
 	free(text);
 	if (!used || !size)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: out of memory", volume->device);
-	if (tokens < 2 || used + size + largest + 2 * SLACK > JSON_BYTES) {
+	envelope_volume_areas(volume, &metadata, &keyslots);
+	if (tokens < 2 || used + size + largest + 2 * SLACK + BINARY_HEADER > metadata) {
 		envelope_fail(e, ENVELOPE_E_LIMIT, "%s: its header has no room for another slot",
 			      volume->device);
 		return envelope_cure(e, "remove one that is not needed: envelopectl slot remove %s",

@@ -89,11 +89,16 @@ static int not_loaded(struct envelope_volume *volume, int r, struct envelope_err
 		bool luks1 = crypt_load(other->cd, CRYPT_LUKS1, NULL) == 0;
 
 		envelope_volume_free(other);
-		if (luks1)
-			return envelope_fail(
-				e, ENVELOPE_E_NOT_VOLUME,
-				"%s: a LUKS1 volume of cryptsetup, not an envelope volume",
-				volume->device);
+		if (luks1) {
+			envelope_fail(e, ENVELOPE_E_NOT_VOLUME,
+				      "%s: a LUKS1 volume of cryptsetup, not an envelope volume",
+				      volume->device);
+			return envelope_cure(e,
+					     "to make it one without moving its data: "
+					     "cryptsetup convert --type luks2 %s, then "
+					     "envelopectl adopt %s",
+					     volume->device, volume->device);
+		}
 	}
 	if (envelope_volume_has_header(volume->device))
 		return envelope_fail(e, ENVELOPE_E_HEADER_DAMAGED,
@@ -115,7 +120,7 @@ static bool is_slot(struct envelope_volume *volume, int id)
 	}
 }
 
-static bool is_ours(struct envelope_volume *volume)
+bool envelope_volume_is_ours(struct envelope_volume *volume)
 {
 	const char *subsystem = crypt_get_subsystem(volume->cd);
 
@@ -160,9 +165,6 @@ static int check_geometry(struct envelope_volume *volume, struct envelope_error 
 		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
 				     "%s: its cipher is %s-%s; this version knows aes-xts-plain64",
 				     volume->device, cipher ? cipher : "?", mode ? mode : "?");
-	if (crypt_get_iv_offset(cd))
-		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
-				     "%s: its sectors are not counted from 0", volume->device);
 	if (!uuid || !envelope_uuid_valid(uuid))
 		return envelope_fail(e, ENVELOPE_E_HEADER_DAMAGED, "%s: its uuid is malformed",
 				     volume->device);
@@ -171,14 +173,19 @@ static int check_geometry(struct envelope_volume *volume, struct envelope_error 
 	geometry->key_size = ENVELOPE_DEK_MAX;
 	geometry->sector_size = (unsigned int)crypt_get_sector_size(cd);
 	geometry->data_offset = crypt_get_data_offset(cd) << 9;
-	if (geometry->data_offset < ENVELOPE_DATA_OFFSET)
-		return envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
-				     "%s: its data begins at %llu bytes, where no witness has room",
-				     volume->device, (unsigned long long)geometry->data_offset);
 	return 0;
 }
 
-int envelope_volume_load(const char *device, struct envelope_volume **out, struct envelope_error *e)
+static int not_ours(const char *device, struct envelope_error *e)
+{
+	envelope_fail(e, ENVELOPE_E_NOT_VOLUME,
+		      "%s: a LUKS2 volume of cryptsetup, not an envelope volume", device);
+	return envelope_cure(e, "to make it one without moving its data: envelopectl adopt %s",
+			     device);
+}
+
+static int load(const char *device, bool others_too, struct envelope_volume **out,
+		struct envelope_error *e)
 {
 	_cleanup_volume_ struct envelope_volume *volume = NULL;
 	int r = envelope_volume_init(device, &volume, e);
@@ -188,18 +195,29 @@ int envelope_volume_load(const char *device, struct envelope_volume **out, struc
 	r = crypt_load(volume->cd, CRYPT_LUKS2, NULL);
 	if (r < 0)
 		return not_loaded(volume, r, e);
-	if (!is_ours(volume))
-		return envelope_fail(e, ENVELOPE_E_NOT_VOLUME,
-				     "%s: a LUKS2 volume of cryptsetup, not an envelope volume",
-				     device);
+	if (!others_too && !envelope_volume_is_ours(volume))
+		return not_ours(device, e);
 	r = check_features(volume, e);
 	if (r == 0)
 		r = check_geometry(volume, e);
+	if (r == 0)
+		r = envelope_volume_check_segment(volume, e);
 	if (r < 0)
 		return r;
 	*out = volume;
 	volume = NULL;
 	return 0;
+}
+
+int envelope_volume_load(const char *device, struct envelope_volume **out, struct envelope_error *e)
+{
+	return load(device, false, out, e);
+}
+
+int envelope_volume_load_luks(const char *device, struct envelope_volume **out,
+			      struct envelope_error *e)
+{
+	return load(device, true, out, e);
 }
 
 const struct envelope_geometry *envelope_volume_geometry(const struct envelope_volume *volume)
@@ -301,9 +319,35 @@ int envelope_volume_verify(struct envelope_volume *volume, const uint8_t *dek,
 	return 0;
 }
 
+void envelope_volume_areas(const struct envelope_volume *volume, uint64_t *metadata,
+			   uint64_t *keyslots)
+{
+	if (crypt_get_metadata_size(volume->cd, metadata, keyslots) < 0)
+		*metadata = *keyslots = 0;
+}
+
+bool envelope_volume_has_witness(const struct envelope_volume *volume)
+{
+	uint64_t metadata, keyslots;
+
+	envelope_volume_areas(volume, &metadata, &keyslots);
+	return metadata && 2 * metadata + keyslots <= ENVELOPE_WITNESS_OFFSET &&
+	       volume->geometry.data_offset >= ENVELOPE_DATA_OFFSET;
+}
+
+int envelope_volume_put_witness(struct envelope_volume *volume, const uint8_t *dek,
+				struct envelope_error *e)
+{
+	if (!envelope_volume_has_witness(volume))
+		return 0;
+	return envelope_witness_write(volume->device, &volume->geometry, dek, e);
+}
+
 int envelope_volume_witness(struct envelope_volume *volume, const uint8_t *dek,
 			    struct envelope_error *e)
 {
+	if (!envelope_volume_has_witness(volume))
+		return 0;
 	return envelope_witness_check(volume->device, &volume->geometry, dek, e);
 }
 
@@ -354,7 +398,7 @@ int envelope_volume_replace_slot(struct envelope_volume *volume, int old,
 	return r < 0 ? r : envelope_volume_drop_slot(volume, old, e);
 }
 
-int envelope_volume_erase(struct envelope_volume *volume, struct envelope_error *e)
+int envelope_volume_drop_slots(struct envelope_volume *volume, struct envelope_error *e)
 {
 	int r;
 
@@ -373,5 +417,16 @@ int envelope_volume_erase(struct envelope_volume *volume, struct envelope_error 
 		if (is_slot(volume, id))
 			return envelope_fail(e, ENVELOPE_E_IO, "%s: a slot is still there",
 					     volume->device);
-	return envelope_witness_clear(volume->device, e);
+	return 0;
+}
+
+int envelope_volume_erase(struct envelope_volume *volume, struct envelope_error *e)
+{
+	int r = envelope_volume_drop_slots(volume, e);
+
+	if (r == 0)
+		r = envelope_volume_drop_keyslots(volume, e);
+	if (r == 0 && envelope_volume_has_witness(volume))
+		r = envelope_witness_clear(volume->device, e);
+	return r;
 }

@@ -31,6 +31,18 @@ void envelope_volume_set_up(void);
 /** envelope_volume_load() - read the header of @device; refuses what is not ours */
 int envelope_volume_load(const char *device, struct envelope_volume **volume,
 			 struct envelope_error *e);
+
+/**
+ * envelope_volume_load_luks() - the same, and what could become ours: LUKS2 of cryptsetup
+ *
+ * UNSUPPORTED names what the target could not map, or not as dm-crypt does.
+ */
+int envelope_volume_load_luks(const char *device, struct envelope_volume **volume,
+			      struct envelope_error *e);
+
+/** envelope_volume_is_ours() - has it a slot, or our mark? */
+bool envelope_volume_is_ours(struct envelope_volume *volume);
+
 void envelope_volume_free(struct envelope_volume *volume);
 static inline void envelope_volume_freep(struct envelope_volume **volume)
 {
@@ -92,7 +104,20 @@ bool envelope_volume_has_header(const char *device);
 int envelope_volume_verify(struct envelope_volume *volume, const uint8_t *dek,
 			   struct envelope_error *e);
 
-/** envelope_volume_witness() - does the witness match? -ENVELOPE_E_WITNESS_MISMATCH */
+/**
+ * envelope_volume_has_witness() - is there to be one? Not where key slots of cryptsetup's or the
+ * data lie in its place, as in volumes that were adopted
+ */
+bool envelope_volume_has_witness(const struct envelope_volume *volume);
+
+/** envelope_volume_put_witness() - write one, where there is to be one */
+int envelope_volume_put_witness(struct envelope_volume *volume, const uint8_t *dek,
+				struct envelope_error *e);
+
+/**
+ * envelope_volume_witness() - does it match, where there is to be one?
+ * Return: 0, or -ENVELOPE_E_WITNESS_MISMATCH
+ */
 int envelope_volume_witness(struct envelope_volume *volume, const uint8_t *dek,
 			    struct envelope_error *e);
 
@@ -118,8 +143,42 @@ int envelope_volume_drop_slot(struct envelope_volume *volume, int token_id,
 int envelope_volume_replace_slot(struct envelope_volume *volume, int old,
 				 const struct envelope_token *token, struct envelope_error *e);
 
+/* Key slots of cryptsetup's: each opens the volume by a passphrase or key file, and no KEK */
+
+/** envelope_volume_keyslots() - how many there are */
+unsigned int envelope_volume_keyslots(struct envelope_volume *volume);
+
 /**
- * envelope_volume_erase() - drop every slot, read back that none is left
+ * envelope_volume_open_keyslot() - the DEK by a passphrase, from whichever it opens
+ * @dek: locked memory, ENVELOPE_DEK_MAX bytes; the geometry has its size from here on
+ *
+ * WRONG_KEY: it opens none.
+ */
+int envelope_volume_open_keyslot(struct envelope_volume *volume, const uint8_t *passphrase,
+				 size_t size, uint8_t *dek, struct envelope_error *e);
+
+/** envelope_volume_take_key() - this is to be its DEK, of so many bytes: is it? WRONG_KEY */
+int envelope_volume_take_key(struct envelope_volume *volume, const uint8_t *dek, size_t size,
+			     struct envelope_error *e);
+
+/**
+ * envelope_volume_add_keyslot() - one more, proved to open
+ * Return: its number.
+ */
+int envelope_volume_add_keyslot(struct envelope_volume *volume, const uint8_t *dek,
+				const uint8_t *passphrase, size_t size, struct envelope_error *e);
+
+/** envelope_volume_drop_keyslots() - drop all, read back that none is left */
+int envelope_volume_drop_keyslots(struct envelope_volume *volume, struct envelope_error *e);
+
+/** envelope_volume_mark() - let the header say that it is ours, or no more; the label stays */
+int envelope_volume_mark(struct envelope_volume *volume, bool ours, struct envelope_error *e);
+
+/** envelope_volume_drop_slots() - drop every slot, read back that none is left */
+int envelope_volume_drop_slots(struct envelope_volume *volume, struct envelope_error *e);
+
+/**
+ * envelope_volume_erase() - the same, and every key slot of cryptsetup's
  *
  * Overwrites the witness too. Header backups are the caller's.
  */
@@ -127,8 +186,9 @@ int envelope_volume_erase(struct envelope_volume *volume, struct envelope_error 
 
 /**
  * envelope_volume_backup() - back the header up
- * @directory: created 0700; the backup is UUID-TIME.luks2 in it, sparse, and can be restored
- *             by cryptsetup luksHeaderRestore; older ones beyond @keep are removed
+ * @directory: created 0700; the backup is UUID-TIME.luks2 in it, sparse where cryptsetup has no
+ *             key slot in it, and can be restored by cryptsetup luksHeaderRestore; older ones
+ *             beyond @keep are removed
  */
 int envelope_volume_backup(struct envelope_volume *volume, const char *directory, unsigned int keep,
 			   struct envelope_error *e);

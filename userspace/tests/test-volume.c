@@ -239,13 +239,34 @@ static void test_unsupported(void **state)
 			 0);
 	assert_fails(UNSUPPORTED, envelope_volume_load(image, &volume, &e));
 	assert_non_null(strstr(e.message, "aes-cbc-essiv"));
-	assert_int_equal(run("printf x | cryptsetup luksFormat -q --pbkdf pbkdf2 "
-			     "--pbkdf-force-iterations 1000 --subsystem envelope "
-			     "--offset 32768 %s - 2>/dev/null",
-			     image),
-			 0);
-	assert_fails(UNSUPPORTED, envelope_volume_load(image, &volume, &e));
-	assert_non_null(strstr(e.message, "no witness has room"));
+}
+
+/* cryptsetup's own layouts: none leaves room unless it is told to */
+static void test_room_for_witness(void **state)
+{
+	static const struct {
+		const char *layout;
+		bool room;
+	} cases[] = {
+		{ "", false },
+		{ "--offset 32768", false },
+		{ "--offset 65536", false },
+		{ "--offset 65536 --luks2-keyslots-size 8m", true },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct envelope_volume *volume;
+
+		new_image(image, SIZE);
+		assert_int_equal(run("printf x | cryptsetup luksFormat -q --pbkdf pbkdf2 "
+				     "--pbkdf-force-iterations 1000 --subsystem envelope "
+				     "%s %s - 2>/dev/null",
+				     cases[i].layout, image),
+				 0);
+		volume = load(image);
+		assert_int_equal(envelope_volume_has_witness(volume), cases[i].room);
+		envelope_volume_free(volume);
+	}
 }
 
 /* A DEK of 32 bytes, and sectors of 512 */
@@ -359,13 +380,13 @@ static void test_half_way(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_format_and_load), cmocka_unit_test(test_foreign_header),
-		cmocka_unit_test(test_damaged_header),	cmocka_unit_test(test_content),
-		cmocka_unit_test(test_refusals),	cmocka_unit_test(test_forced),
-		cmocka_unit_test(test_bad_tokens),	cmocka_unit_test(test_unsupported),
-		cmocka_unit_test(test_small),		cmocka_unit_test(test_known_witness),
-		cmocka_unit_test(test_other_witness),	cmocka_unit_test(test_changed_meanwhile),
-		cmocka_unit_test(test_half_way),
+		cmocka_unit_test(test_format_and_load),	  cmocka_unit_test(test_foreign_header),
+		cmocka_unit_test(test_damaged_header),	  cmocka_unit_test(test_content),
+		cmocka_unit_test(test_refusals),	  cmocka_unit_test(test_forced),
+		cmocka_unit_test(test_bad_tokens),	  cmocka_unit_test(test_unsupported),
+		cmocka_unit_test(test_room_for_witness),  cmocka_unit_test(test_small),
+		cmocka_unit_test(test_known_witness),	  cmocka_unit_test(test_other_witness),
+		cmocka_unit_test(test_changed_meanwhile), cmocka_unit_test(test_half_way),
 	};
 
 	return cmocka_run_group_tests_name("volume", tests, volumes_set_up, volumes_tear_down);
