@@ -32,13 +32,18 @@ refused 14 "format: a KEK that nobody declared" "KEK elsewhere: this host does n
 	envelopectl format $DISK --kek elsewhere
 
 echo "a passphrase of cryptsetup" >/run/passphrase
-for type in 1 2; do
-	cryptsetup luksFormat -q --type "luks$type" --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $DISK /run/passphrase
-	refused 8 "open: a LUKS$type volume of cryptsetup" \
-		"$DISK: a LUKS$type volume of cryptsetup, not an envelope volume" \
-		"format it first: envelopectl format DEVICE" envelopectl open $DISK data
-	wipefs -qa $DISK
-done
+luks() { # TYPE
+	cryptsetup luksFormat -q --type "$1" --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $DISK /run/passphrase
+}
+luks luks1
+refused 8 "open: a LUKS1 volume of cryptsetup" "$DISK: a LUKS1 volume of cryptsetup, not an envelope volume" \
+	"to make it one without moving its data: cryptsetup convert --type luks2 $DISK, then envelopectl adopt $DISK" \
+	envelopectl open $DISK data
+wipefs -qa $DISK
+luks luks2
+refused 8 "open: a LUKS2 volume of cryptsetup" "$DISK: a LUKS2 volume of cryptsetup, not an envelope volume" \
+	"to make it one without moving its data: envelopectl adopt $DISK" envelopectl open $DISK data
+wipefs -qa $DISK
 mkfs.ext4 -q $DISK
 refused 9 "format: a file system is not destroyed" "$DISK: holds a file system or the like (ext4)" "$FORCE" \
 	envelopectl format $DISK

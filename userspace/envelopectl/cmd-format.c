@@ -105,10 +105,11 @@ static int confirm(const char *device, struct json_object *dump, const char *giv
 
 	if (!given) {
 		fprintf(stderr,
-			"%s: volume %s, label %s, slots: %zu.\n"
+			"%s: volume %s, label %s, slots: %zu. Key slots of cryptsetup's: %s.\n"
 			"Every way to its key will be destroyed, header backups on this host too:\n"
 			"the data is lost for ever. Type the volume's uuid to go on: ",
-			device, uuid, member(dump, "label"), member_array(dump, "slots", &slots));
+			device, uuid, member(dump, "label"), member_array(dump, "slots", &slots),
+			member(dump, "keyslots"));
 		given = fgets(typed, sizeof(typed), stdin) ? typed : "";
 		typed[strcspn(typed, "\n")] = '\0';
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* status, dump: what only looks. */
 #include <stdio.h>
+#include <string.h>
 
 #include "command.h"
 
@@ -138,7 +139,12 @@ static void print_dump(struct json_object *d)
 	       member(d, "key_size"), member(d, "sector_size"));
 	printf("  data:         %s from byte %s\n", output_size(member_number(d, "size"), size),
 	       member(d, "data_offset"));
-	printf("  witness:      %s\n", member_true(d, "witness") ? "there" : "missing");
+	printf("  witness:      %s\n", member_true(d, "witness")	   ? "there"
+				       : strcmp(member(d, "witness"), "-") ? "missing"
+									   : "no room for one");
+	if (member_number(d, "keyslots"))
+		printf("  key slots:    %s of cryptsetup's open it too, by no KEK\n",
+		       member(d, "keyslots"));
 	printf("  pinned:       %s\n", member_true(d, "pinned") ? "yes" : "no");
 	if (!n)
 		printf("  no slot: nothing unwraps its key\n");

@@ -58,12 +58,12 @@ struct command {
 
 extern const struct option_spec no_options[];
 
-extern const struct command command_format, command_open, command_close, command_resize,
-	command_lock, command_unlock, command_status, command_dump, command_rewrap, command_erase,
-	command_set_create, command_set_list, command_set_show, command_slot_add,
-	command_slot_remove, command_slot_list, command_kek_create, command_kek_list,
-	command_kek_show, command_kek_check, command_kek_rotate, command_kek_disable,
-	command_kek_enable, command_key_check;
+extern const struct command command_format, command_adopt, command_release, command_open,
+	command_close, command_resize, command_lock, command_unlock, command_status, command_dump,
+	command_rewrap, command_erase, command_set_create, command_set_list, command_set_show,
+	command_slot_add, command_slot_remove, command_slot_list, command_kek_create,
+	command_kek_list, command_kek_show, command_kek_check, command_kek_rotate,
+	command_kek_disable, command_kek_enable, command_key_check;
 
 /* arguments.c */
 
@@ -109,7 +109,7 @@ int client_call_passing(const struct context *context, const char *method,
 			struct json_object *parameters, int passed, struct json_object **reply,
 			struct envelope_error *e);
 
-/* recovery-input.c */
+/* secret-input.c */
 
 /**
  * client_call_recovering() - the same, with the recovery key where @wanted
@@ -120,6 +120,26 @@ int client_call_passing(const struct context *context, const char *method,
 int client_call_recovering(const struct context *context, const char *method,
 			   struct json_object *parameters, const char *name, bool wanted,
 			   struct json_object **reply, struct envelope_error *e);
+
+/**
+ * struct key_input - where a passphrase comes from
+ * @file, @volume_key_file: NULL, or a file, as it is; "-" for standard input
+ * @prompt: where it is typed
+ * @twice:  it is new
+ */
+struct key_input {
+	const char *file, *volume_key_file, *prompt;
+	bool twice;
+};
+
+/**
+ * client_call_keyed() - the same, with a passphrase or key of cryptsetup's, and "by" which it is
+ *
+ * Without a file it is what standard input has, less a newline at the end; or what is typed.
+ */
+int client_call_keyed(const struct context *context, const char *method,
+		      struct json_object *parameters, const struct key_input *key,
+		      struct json_object **reply, struct envelope_error *e);
 
 /* output.c */
 

@@ -4,14 +4,14 @@
 #include "broker-client.h"
 #include "device.h"
 
-int header_begin(struct op *op, struct unlocked *u, struct envelope_error *e)
+int header_begin(struct op *op, struct envelope_volume *volume, struct envelope_error *e)
 {
-	int r = op_check_writable(envelope_volume_device(u->volume), e);
+	int r = op_check_writable(envelope_volume_device(volume), e);
 
 	if (r)
 		return r;
 	op_step(op, "backing up the header");
-	return envelope_volume_backup(u->volume, op->manager->headers_dir, HEADERS_KEPT, e);
+	return envelope_volume_backup(volume, op->manager->headers_dir, HEADERS_KEPT, e);
 }
 
 void header_changed(struct op *op, struct unlocked *u, unsigned int slot)

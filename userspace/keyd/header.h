@@ -6,7 +6,7 @@
 #include "unlock.h"
 
 /** header_begin() - before the first change: may the disk be written? Then back its header up */
-int header_begin(struct op *op, struct unlocked *u, struct envelope_error *e);
+int header_begin(struct op *op, struct envelope_volume *volume, struct envelope_error *e);
 
 /**
  * header_changed() - after the last one

@@ -40,7 +40,11 @@ static struct json_object *describe(struct op *op, struct envelope_volume *volum
 	op_add_number(result, "sector_size", geometry->sector_size);
 	op_add_number(result, "data_offset", geometry->data_offset);
 	op_add_number(result, "size", sectors * 512);
-	op_add_bool(result, "witness", has_witness(device));
+	if (envelope_volume_has_witness(volume))
+		op_add_bool(result, "witness", has_witness(device));
+	else
+		op_add_text(result, "witness", NULL);
+	op_add_number(result, "keyslots", envelope_volume_keyslots(volume));
 	op_add_bool(result, "pinned",
 		    !envelope_pin_read(op->manager->volumes_dir, geometry->uuid, &pin, &ignored));
 	return result;

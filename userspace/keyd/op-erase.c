@@ -2,6 +2,7 @@
 /* Erase: every way to this volume's key goes, here and in the backups of its header. */
 #include <string.h>
 
+#include "device-use.h"
 #include "device.h"
 #include "log.h"
 #include "op.h"
@@ -11,7 +12,7 @@
 static int check(struct op *op, const char *device, const char *uuid,
 		 struct envelope_volume **volume, struct envelope_error *e)
 {
-	char name[TABLE_NAME_MAX + 1] = "";
+	char name[TABLE_NAME_MAX + 1] = "", user[256];
 	struct envelope_error ignored;
 	const char *found;
 	struct stat st;
@@ -39,6 +40,8 @@ static int check(struct op *op, const char *device, const char *uuid,
 		envelope_fail(e, ENVELOPE_E_BUSY, "%s is open as %s", device, name);
 		return envelope_cure(e, "envelopectl close %s", name);
 	}
+	if (S_ISBLK(st.st_mode) && device_user(st.st_rdev, user, sizeof(user)))
+		return envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: %s", device, user);
 	return 0;
 }
 
@@ -49,6 +52,7 @@ int op_erase(struct op *op, struct json_object **result, struct envelope_error *
 	char device[256], uuid[ENVELOPE_UUID_TEXT + 1];
 	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
 	size_t n = 0;
+	unsigned int keyslots;
 	int backups, r = op_known(op, known, e);
 
 	if (!r)
@@ -61,6 +65,7 @@ int op_erase(struct op *op, struct json_object **result, struct envelope_error *
 		return r;
 	if (envelope_volume_slots(volume, slots, &n, NULL))
 		n = 0; /* a damaged slot is no reason to keep the others */
+	keyslots = envelope_volume_keyslots(volume);
 	op_step(op, "destroying the slots of %s", device);
 	r = envelope_volume_erase(volume, e);
 	if (r)
@@ -80,6 +85,7 @@ int op_erase(struct op *op, struct json_object **result, struct envelope_error *
 		 "%s: volume %s is erased", device, uuid);
 	*result = json_object_new_object();
 	op_add_number(*result, "slots", n);
+	op_add_number(*result, "keyslots", keyslots);
 	op_add_number(*result, "backups", (uint64_t)backups);
 	return 0;
 }

@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "broker-client.h"
-#include "device-use.h"
-#include "kek.h"
+#include "kek-ready.h"
 #include "log.h"
 #include "op.h"
 #include "pin.h"
@@ -122,52 +120,6 @@ static int write_and_prove(struct op *op, struct format *f, const uint8_t *dek,
 	return r;
 }
 
-static void warn(struct format *f, const char *fmt, const char *a, const char *b)
-{
-	char text[1024];
-
-	snprintf(text, sizeof(text), fmt, a, b);
-	json_object_array_add(f->warnings, json_object_new_string(text));
-}
-
-static void warn_of_kek(struct format *f, const struct envelope_kek_config *config,
-			const struct envelope_worker_reply *current)
-{
-	struct stat store;
-
-	if (current->unbacked)
-		warn(f,
-		     "no backup holds the key store %s as it is: should it be lost, so may be %s; "
-		     "copy it to a safe place (envelope-keyd(8) tells how)",
-		     config->keystore, f->device);
-	if (S_ISBLK(f->st.st_mode) && !stat(config->keystore, &store) &&
-	    device_same_disk(store.st_dev, f->st.st_rdev))
-		warn(f,
-		     "the key store %s lies on the disk of %s: "
-		     "whoever has the disk has the key too",
-		     config->keystore, f->device);
-}
-
-/* All of them are there, before a byte is written */
-static int find_keks(struct op *op, struct format *f, struct envelope_error *e)
-{
-	struct envelope_worker_reply current;
-	struct envelope_kek_config config;
-	bool created;
-	int r = 0;
-
-	for (unsigned int i = 0; i < f->policy.n && !r; i++) {
-		r = kek_declared(op, f->policy.keks[i], &config, e);
-		if (!r)
-			r = kek_ensure(op, f->policy.keks[i], &created, &current, e);
-		if (r)
-			return r;
-		f->created_kek |= created;
-		warn_of_kek(f, &config, &current);
-	}
-	return 0;
-}
-
 static int format(struct op *op, struct format *f, uint8_t *dek, struct envelope_error *e)
 {
 	int r = read_parameters(op, f, e);
@@ -175,7 +127,7 @@ static int format(struct op *op, struct format *f, uint8_t *dek, struct envelope
 	if (!r)
 		r = check(op, f, e);
 	if (!r)
-		r = find_keks(op, f, e);
+		r = kek_ready(op, &f->policy, f->device, &f->st, &f->created_kek, f->warnings, e);
 	if (!r && envelope_random(dek, f->geometry.key_size))
 		r = envelope_fail(e, ENVELOPE_E_FAILED, "no random numbers for a key");
 	return r ? r : write_and_prove(op, f, dek, e);

@@ -8,6 +8,7 @@
 
 #include "broker-client.h"
 #include "crypto.h"
+#include "device-use.h"
 #include "device.h"
 #include "log.h"
 #include "op.h"
@@ -100,16 +101,23 @@ static int check_free(struct op *op, struct open *o, struct envelope_error *e)
 			     o->table.name);
 }
 
-/* The same disk under two names, or its copy, would be written by both */
+/*
+ * The same disk under two names, or its copy, would be written by both. Device-mapper lets
+ * several of its mappings have one disk: dm-crypt's may be at work on one that was adopted.
+ */
 static int check_not_open(const struct open *o, const struct unlocked *u, struct envelope_error *e)
 {
-	char other[TABLE_NAME_MAX + 1];
+	char other[TABLE_NAME_MAX + 1], user[256];
 	int r = device_of_volume(u->geometry->uuid, other, e);
 
-	if (r || !*other)
+	if (r)
 		return r;
-	return envelope_fail(e, ENVELOPE_E_BUSY, "%s: its volume %s is open as %s", o->device,
-			     u->geometry->uuid, other);
+	if (*other)
+		return envelope_fail(e, ENVELOPE_E_BUSY, "%s: its volume %s is open as %s",
+				     o->device, u->geometry->uuid, other);
+	if (device_user(o->st.st_rdev, user, sizeof(user)))
+		return envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: %s", o->device, user);
+	return 0;
 }
 
 static int fill_table(struct op *op, struct open *o, const struct unlocked *u,

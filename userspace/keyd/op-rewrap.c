@@ -87,7 +87,7 @@ static int renew_all(struct op *op, struct unlocked *u, bool *changed, struct en
 		if (current && !other)
 			continue;
 		if (!*changed)
-			r = header_begin(op, u, e);
+			r = header_begin(op, u->volume, e);
 		if (!r)
 			r = renew(op, u, &u->slots[i], e);
 		if (r)

@@ -48,7 +48,7 @@ static int write_slot(struct op *op, struct unlocked *u, const struct envelope_t
 	int r = envelope_volume_check_room(u->volume, token, e);
 
 	if (!r)
-		r = header_begin(op, u, e);
+		r = header_begin(op, u->volume, e);
 	if (!r)
 		r = widen_pin(op, u, token, e);
 	if (r)
@@ -260,7 +260,7 @@ static int narrow_pin(struct op *op, struct unlocked *u, struct envelope_error *
 
 static int drop(struct op *op, struct unlocked *u, unsigned int slot, struct envelope_error *e)
 {
-	int r = header_begin(op, u, e);
+	int r = header_begin(op, u->volume, e);
 
 	op_step(op, "dropping slot %u", slot);
 	for (size_t i = 0; i < u->n_slots && !r; i++)

@@ -27,6 +27,8 @@
 
 static const struct method methods[] = {
 	{ "Format", RIGHT_NONE, CHANGES_DISK | USES_SET | CHANGES_KEK, op_format },
+	{ "Adopt", RIGHT_NONE, CHANGES_DISK | USES_SET | CHANGES_KEK, op_adopt },
+	{ "Release", RIGHT_NONE, CHANGES_DISK | USES_KEK, op_release },
 	{ "Open", RIGHT_NONE,
 	  CHANGES_DISK | CHANGES_NAME | USES_KEK | BROKER_BIT(BROKER_ACTIVATE) |
 		  BROKER_BIT(BROKER_FORGET),
@@ -247,6 +249,17 @@ void op_add_number(struct json_object *object, const char *name, uint64_t value)
 void op_add_bool(struct json_object *object, const char *name, bool value)
 {
 	json_object_object_add(object, name, json_object_new_boolean(value));
+}
+
+void op_warn(struct json_object *warnings, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	json_object_array_add(warnings, json_object_new_string(text));
 }
 
 static struct json_object *shares(const struct envelope_token *token)

@@ -51,6 +51,8 @@ const struct method *method_find(const char *name);
 extern const struct method method_takeover, method_reload;
 
 int op_format(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_adopt(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_release(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_open(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_close(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_resize(struct op *op, struct json_object **result, struct envelope_error *e);
@@ -108,6 +110,10 @@ int op_mapping(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envel
 void op_add_text(struct json_object *object, const char *name, const char *value);
 void op_add_number(struct json_object *object, const char *name, uint64_t value);
 void op_add_bool(struct json_object *object, const char *name, bool value);
+
+/** op_warn() - add a sentence for the user to an array */
+void op_warn(struct json_object *warnings, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /** op_add_policy() - what a slot and a set have in common: created, threshold, shares */
 void op_add_policy(struct json_object *object, const struct envelope_token *token);

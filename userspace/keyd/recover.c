@@ -2,53 +2,21 @@
 #include "recover.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "passed.h"
 #include "recovery.h"
-
-#define PATIENCE_MS 10000 /* for a key that was typed before the request was sent */
-
-static int no_descriptor(struct envelope_error *e)
-{
-	return envelope_fail(e, ENVELOPE_E_USAGE,
-			     "recovery_key needs a descriptor with the message");
-}
-
-/* Bytes until the end; -errno */
-static ssize_t read_text(int fd, char *text, size_t room)
-{
-	struct pollfd wait = { .fd = fd, .events = POLLIN };
-	size_t n = 0;
-	ssize_t r;
-
-	do {
-		r = poll(&wait, 1, PATIENCE_MS);
-		if (r > 0)
-			r = read(fd, text + n, room - n);
-		else if (r == 0)
-			return -ETIMEDOUT;
-		if (r > 0)
-			n += r;
-	} while ((r > 0 && n < room) || (r < 0 && errno == EINTR));
-	return r < 0 ? -errno : (ssize_t)n;
-}
 
 static int read_key(struct op *op, uint8_t *key, struct envelope_error *e)
 {
 	_cleanup_secret_ char *text = envelope_secret_alloc(ENVELOPE_RECOVERY_TYPED);
 	ssize_t n;
 
-	if (op->passed < 0)
-		return no_descriptor(e);
 	if (!text)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
-	n = read_text(op->passed, text, ENVELOPE_RECOVERY_TYPED);
-	if (n < 0)
-		return envelope_fail(e, ENVELOPE_E_IO, "the recovery key cannot be read: %s",
-				     strerror((int)-n));
-	return envelope_recovery_parse(text, n, key, e);
+	n = passed_read(op, "recovery_key", text, ENVELOPE_RECOVERY_TYPED, e);
+	return n < 0 ? (int)n : envelope_recovery_parse(text, n, key, e);
 }
 
 int recovery_print(struct op *op, const uint8_t *key, struct envelope_error *e)
@@ -58,7 +26,7 @@ int recovery_print(struct op *op, const uint8_t *key, struct envelope_error *e)
 	ssize_t n;
 
 	if (op->passed < 0)
-		return no_descriptor(e);
+		return passed_missing("recovery_key", e);
 	if (!text || envelope_recovery_text(key, text) < 0)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
 	text[ENVELOPE_RECOVERY_TEXT] = '\n';
