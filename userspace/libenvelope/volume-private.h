@@ -23,6 +23,9 @@ struct envelope_volume {
 int envelope_volume_init(const char *device, struct envelope_volume **volume,
 			 struct envelope_error *e);
 
+/** envelope_volume_is_slot() - is this LUKS2 token a slot? */
+bool envelope_volume_is_slot(struct envelope_volume *volume, int id);
+
 /** envelope_volume_failed() - record an error of libcryptsetup: its errno and its own words */
 int envelope_volume_failed(struct envelope_volume *volume, struct envelope_error *e,
 			   enum envelope_code code, const char *what, int r);

@@ -60,12 +60,24 @@ const char *envelope_volume_label(const struct envelope_volume *volume);
  * @slots: room for ENVELOPE_SLOTS_MAX
  * @n:     how many there are
  *
- * A token of type envelope that does not parse or names another uuid is an error that
- * names it. Two of one slot id are what a rewrap leaves that lost its power half-way:
- * both are good.
+ * A token of type envelope that does not parse is an error that names it; so is one of another
+ * uuid, where there is none of this one. Two of one slot id are what a rewrap leaves that lost its
+ * power half-way: both are good.
  */
 int envelope_volume_slots(struct envelope_volume *volume, struct envelope_slot *slots, size_t *n,
 			  struct envelope_error *e);
+
+/**
+ * envelope_volume_foreign_slots() - those sealed for other uuids, which open nothing here
+ *
+ * What a new uuid leaves that lost its power half-way.
+ */
+int envelope_volume_foreign_slots(struct envelope_volume *volume, struct envelope_slot *slots,
+				  size_t *n, struct envelope_error *e);
+
+/** envelope_volume_rename() - give it another uuid, and read that back; slots and witness stay */
+int envelope_volume_rename(struct envelope_volume *volume, const char *uuid,
+			   struct envelope_error *e);
 
 struct envelope_format {
 	const char *device;
@@ -116,6 +128,9 @@ int envelope_volume_put_witness(struct envelope_volume *volume, const uint8_t *d
 
 /**
  * envelope_volume_witness() - does it match, where there is to be one?
+ *
+ * One for the uuid of a foreign slot counts, if it was made with the same key.
+ *
  * Return: 0, or -ENVELOPE_E_WITNESS_MISMATCH
  */
 int envelope_volume_witness(struct envelope_volume *volume, const uint8_t *dek,

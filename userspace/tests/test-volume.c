@@ -170,7 +170,6 @@ static const struct {
 	const char *name, *value; /* of a member of the token; NULL takes it away */
 } bad_tokens[] = {
 	{ "dek", NULL },
-	{ "uuid", "\"00000000-52a7-4e0e-9d0a-6f3a4f9f2b11\"" },
 	{ "slot", "31" },
 	{ "dek", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"" },
 };
@@ -209,6 +208,63 @@ static void test_bad_tokens(void **state)
 		envelope_volume_free(volume);
 	}
 	free(text);
+	envelope_secret_free(made.dek);
+}
+
+/* One of another uuid opens nothing here, and is in nobody's way unless it is alone */
+static void test_foreign_slot(void **state)
+{
+	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
+	struct envelope_error e = { 0 };
+	struct envelope_volume *volume;
+	struct envelope_token foreign;
+	struct made made;
+	size_t n;
+
+	format(image, &made);
+	foreign = made.token;
+	memcpy(foreign.uuid, "00000000", 8);
+	volume = load(image);
+	assert_good(envelope_volume_foreign_slots(volume, slots, &n, &e));
+	assert_int_equal(n, 0);
+	assert_int_equal(envelope_volume_put_slot(volume, &foreign, &e), 1);
+	assert_good(envelope_volume_slots(volume, slots, &n, &e));
+	assert_int_equal(n, 1);
+	assert_int_equal(slots[0].token_id, 0);
+	assert_good(envelope_volume_foreign_slots(volume, slots, &n, &e));
+	assert_int_equal(n, 1);
+	assert_int_equal(slots[0].token_id, 1);
+	assert_good(envelope_volume_drop_slot(volume, 0, &e));
+	assert_fails(TOKEN_INVALID, envelope_volume_slots(volume, slots, &n, &e));
+	assert_non_null(strstr(e.message, foreign.uuid));
+	assert_non_null(strstr(e.cure, "luksUUID --uuid 00000000"));
+	assert_int_equal(n, 0);
+	envelope_volume_free(volume);
+	envelope_secret_free(made.dek);
+}
+
+/* Between a new uuid and its witness the one of before counts, if its key is the same */
+static void test_renamed(void **state)
+{
+	static const char uuid[] = "00000000-52a7-4e0e-9d0a-6f3a4f9f2b11";
+	_cleanup_secret_ uint8_t *wrong = envelope_secret_alloc(ENVELOPE_DEK_MAX);
+	struct envelope_error e = { 0 };
+	struct envelope_volume *volume;
+	struct made made;
+
+	format(image, &made);
+	volume = load(image);
+	assert_good(envelope_volume_rename(volume, uuid, &e));
+	assert_good(envelope_volume_witness(volume, made.dek, &e));
+	assert_fails(WITNESS_MISMATCH, envelope_volume_witness(volume, wrong, &e));
+	assert_good(envelope_volume_drop_slot(volume, 0, &e));
+	assert_fails(WITNESS_MISMATCH, envelope_volume_witness(volume, made.dek, &e));
+	assert_good(envelope_volume_put_witness(volume, made.dek, &e));
+	assert_good(envelope_volume_witness(volume, made.dek, &e));
+	envelope_volume_free(volume);
+	volume = load(image);
+	assert_string_equal(envelope_volume_geometry(volume)->uuid, uuid);
+	envelope_volume_free(volume);
 	envelope_secret_free(made.dek);
 }
 
@@ -384,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_damaged_header),	  cmocka_unit_test(test_content),
 		cmocka_unit_test(test_refusals),	  cmocka_unit_test(test_forced),
 		cmocka_unit_test(test_bad_tokens),	  cmocka_unit_test(test_unsupported),
+		cmocka_unit_test(test_foreign_slot),	  cmocka_unit_test(test_renamed),
 		cmocka_unit_test(test_room_for_witness),  cmocka_unit_test(test_small),
 		cmocka_unit_test(test_known_witness),	  cmocka_unit_test(test_other_witness),
 		cmocka_unit_test(test_changed_meanwhile), cmocka_unit_test(test_half_way),
