@@ -150,7 +150,8 @@ not_opened 14 "a slot that names a KEK this host does not declare" "KEK foreign:
 	"if you trust it, write …/foreign.conf with: [kek] and below it: provider = service"
 restore_disk
 edit_token '.uuid = "00000000-0000-0000-0000-000000000000"'
-not_opened 11 "a slot sealed for another volume" "was sealed for volume 00000000-…, this is $UUID" "$HEADER"
+RENAMED="if the uuid was changed by hand: cryptsetup luksUUID --uuid …; else restore a header backup: cryptsetup luksHeaderRestore"
+not_opened 11 "a slot sealed for another volume" "was sealed for volume 00000000-…, this is $UUID" "$RENAMED"
 restore_disk
 edit_token '.threshold = 2'
 not_opened 11 "a threshold over the number of shares" 'member "threshold" is missing, malformed or out of range' "$HEADER"
@@ -175,7 +176,7 @@ restore_disk
 cryptsetup token export --token-id 0 $OTHER >/run/token
 cryptsetup token remove --token-id 0 $DISK
 cryptsetup token import --token-id 0 --json-file /run/token $DISK
-not_opened 11 "another disk's slot" "was sealed for volume" "$HEADER"
+not_opened 11 "another disk's slot" "was sealed for volume …, this is $UUID" "$RENAMED"
 restore_disk
 cryptsetup token remove --token-id 0 $DISK
 not_opened 13 "no slot" "has no slot: its keys were erased" "$HEADER"

@@ -99,8 +99,14 @@ refused 6 "open: the disk is open under another name" "$DISK: its volume $UUID i
 truncate -s 64M /run/copy
 dd if=$DISK of=/run/copy bs=1M count=33 conv=notrunc status=none
 loop=$(losetup --find --show /run/copy)
-refused 6 "open: nor a copy of the disk" "$loop: its volume $UUID is open as data" "$UNMOUNT" \
+refused 6 "open: nor a copy of the disk" "$loop: its volume $UUID is open as data" \
+	"that is another disk: if this is to be used as well, and is a copy of it: envelopectl clone-fix $loop" \
 	envelopectl open "$loop" other
+like "clone-fix, while the disk is open" "$(envelopectl clone-fix "$loop")" \
+	"$loop: volume *-* from now on, and no copy of $UUID any more*"
+ok "open both" envelopectl open "$loop" other
+is "they have the same content" "$(head -c 1M /dev/mapper/other | sha256sum)" "$(head -c 1M /dev/mapper/data | sha256sum)"
+envelopectl close other
 losetup -d "$loop"
 refused 6 "format: an open volume is not destroyed, not by --force" "$DISK: in use by dm-0" "$UNMOUNT" \
 	envelopectl format $DISK --force

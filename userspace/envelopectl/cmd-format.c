@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* format, rewrap, erase: what changes a header. */
+/* format, rewrap, clone-fix, erase: what changes a header. */
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +86,37 @@ static int run_rewrap(struct context *context, const struct arguments *a, struct
 const struct command command_rewrap = {
 	"rewrap",   "DEVICE",	1, 1, "Wrap its key by the newest version of its KEK",
 	no_options, run_rewrap,
+};
+
+enum { CLONE_ACCEPT_NEW };
+
+static const struct option_spec clone_options[] = {
+	[CLONE_ACCEPT_NEW] = { "accept-new", NULL, "of a volume that this host does not know" },
+	{ NULL, NULL, NULL },
+};
+
+static int run_clone_fix(struct context *context, const struct arguments *a,
+			 struct envelope_error *e)
+{
+	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
+	int r = add_device(parameters, a->words[0], e);
+
+	add_flag(parameters, "accept_new", a->values[CLONE_ACCEPT_NEW]);
+	if (r == 0)
+		r = client_call(context, "CloneFix", parameters, &reply, e);
+	if (r < 0)
+		return r;
+	if (!output_json(context, reply))
+		printf("%s: volume %s from now on, and no copy of %s any more; its data is "
+		       "untouched\n",
+		       a->words[0], member(reply, "uuid"), member(reply, "was"));
+	output_warnings(reply);
+	return 0;
+}
+
+const struct command command_clone_fix = {
+	"clone-fix",   "DEVICE",      1, 1, "Give the copy of a volume a uuid and slots of its own",
+	clone_options, run_clone_fix,
 };
 
 enum { ERASE_CONFIRM };

@@ -101,6 +101,15 @@ static int check_free(struct op *op, struct open *o, struct envelope_error *e)
 			     o->table.name);
 }
 
+static bool is_below(const char *name, dev_t devno)
+{
+	char text[32];
+	struct table table;
+
+	snprintf(text, sizeof(text), "%u:%u", major(devno), minor(devno));
+	return !device_table(name, &table, NULL) && !strcmp(table.device, text);
+}
+
 /*
  * The same disk under two names, or its copy, would be written by both. Device-mapper lets
  * several of its mappings have one disk: dm-crypt's may be at work on one that was adopted.
@@ -112,9 +121,16 @@ static int check_not_open(const struct open *o, const struct unlocked *u, struct
 
 	if (r)
 		return r;
-	if (*other)
-		return envelope_fail(e, ENVELOPE_E_BUSY, "%s: its volume %s is open as %s",
-				     o->device, u->geometry->uuid, other);
+	if (*other) {
+		envelope_fail(e, ENVELOPE_E_BUSY, "%s: its volume %s is open as %s", o->device,
+			      u->geometry->uuid, other);
+		if (!is_below(other, o->st.st_rdev))
+			envelope_cure(e,
+				      "that is another disk: if this is to be used as well, and "
+				      "is a copy of it: envelopectl clone-fix %s",
+				      o->device);
+		return -ENVELOPE_E_BUSY;
+	}
 	if (device_user(o->st.st_rdev, user, sizeof(user)))
 		return envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: %s", o->device, user);
 	return 0;

@@ -61,6 +61,9 @@ static int renew(struct op *op, struct unlocked *u, const struct envelope_slot *
 	struct policy policy;
 	int r;
 
+	r = slot_trusted(u, &old->token, e);
+	if (r)
+		return r;
 	policy_of(&old->token, &policy);
 	op_step(op, "wrapping slot %u anew", old->token.slot);
 	r = seal_slot(op, u->geometry, old->token.slot, &policy, u->dek, &token, e);

@@ -29,6 +29,7 @@ static const struct method methods[] = {
 	{ "Format", RIGHT_NONE, CHANGES_DISK | USES_SET | CHANGES_KEK, op_format },
 	{ "Adopt", RIGHT_NONE, CHANGES_DISK | USES_SET | CHANGES_KEK, op_adopt },
 	{ "Release", RIGHT_NONE, CHANGES_DISK | USES_KEK, op_release },
+	{ "CloneFix", RIGHT_NONE, CHANGES_DISK | USES_KEK, op_clone_fix },
 	{ "Open", RIGHT_NONE,
 	  CHANGES_DISK | CHANGES_NAME | USES_KEK | BROKER_BIT(BROKER_ACTIVATE) |
 		  BROKER_BIT(BROKER_FORGET),

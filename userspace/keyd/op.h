@@ -54,6 +54,7 @@ int op_format(struct op *op, struct json_object **result, struct envelope_error 
 int op_adopt(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_release(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_open(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_clone_fix(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_close(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_resize(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_status(struct op *op, struct json_object **result, struct envelope_error *e);

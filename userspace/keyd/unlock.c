@@ -16,13 +16,13 @@ void unlock_free(struct unlocked *u)
 	memset(u, 0, sizeof(*u));
 }
 
-int pin_slots(struct op *op, struct unlocked *u, struct envelope_error *e)
+static int make_pin(struct unlocked *u, struct envelope_error *e)
 {
 	int r = envelope_pin_make(&u->pin, u->geometry, u->dek, e);
 
 	for (size_t i = 0; i < u->n_slots && !r; i++)
 		r = envelope_pin_add(&u->pin, &u->slots[i].token, e);
-	return r ? r : envelope_pin_write(op->manager->volumes_dir, &u->pin, e);
+	return r;
 }
 
 static int read_pin(struct op *op, struct unlocked *u, struct envelope_error *e)
@@ -43,16 +43,20 @@ static int read_pin(struct op *op, struct unlocked *u, struct envelope_error *e)
 			     uuid);
 }
 
-static int check_pin(struct op *op, struct unlocked *u, bool accept_new, struct envelope_error *e)
+static int check_pin(struct op *op, struct unlocked *u, const struct unlock_by *by,
+		     struct envelope_error *e)
 {
 	int r = read_pin(op, u, e);
 
 	if (!r)
 		r = envelope_pin_check(&u->pin, u->geometry, &u->slots[u->opened].token, u->dek, e);
-	if (accept_new && (r == -ENVELOPE_E_NOT_PINNED || r == -ENVELOPE_E_PIN_MISMATCH)) {
-		r = pin_slots(op, u, e);
-		u->pinned = !r;
-	}
+	if (!by->accept_new || (r != -ENVELOPE_E_NOT_PINNED && r != -ENVELOPE_E_PIN_MISMATCH))
+		return r;
+	r = make_pin(u, e);
+	if (r || by->copy)
+		return r;
+	r = envelope_pin_write(op->manager->volumes_dir, &u->pin, e);
+	u->pinned = !r;
 	return r;
 }
 
@@ -84,7 +88,7 @@ int unlock(struct op *op, const char *device, const struct unlock_by *by, struct
 	if (!r)
 		r = envelope_volume_witness(u->volume, u->dek, e);
 	if (!r)
-		r = check_pin(op, u, by->accept_new, e);
+		r = check_pin(op, u, by, e);
 	return r;
 }
 
@@ -100,6 +104,17 @@ void opened_by(struct op *op, const struct unlocked *u, struct broker_opened *op
 			opened->declared |= 1U << i;
 	if (u->had)
 		opened->proved = u->shares;
+}
+
+int slot_trusted(const struct unlocked *u, const struct envelope_token *token,
+		 struct envelope_error *e)
+{
+	int r = envelope_pin_allows(&u->pin, token, e);
+
+	if (r == -ENVELOPE_E_PIN_MISMATCH)
+		envelope_cure(e, "unless you know it, remove it: envelopectl slot remove %s %u",
+			      u->about, token->slot);
+	return r;
 }
 
 unsigned int opened_lease(const struct broker_opened *opened)

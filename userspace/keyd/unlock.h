@@ -27,11 +27,12 @@ struct unlocked {
 /**
  * struct unlock_by - how
  * @accept_new: pin a volume that has no pin or another one
+ * @copy:	do not: it is to have a uuid of its own
  * @without:	ids of slots that are not to open it, bits
  * @recovery:	by the recovery key that the client passes, and no KEK
  */
 struct unlock_by {
-	bool accept_new;
+	bool accept_new, copy;
 	uint32_t without;
 	bool recovery;
 };
@@ -55,8 +56,13 @@ void unlock_free(struct unlocked *u);
  */
 void opened_by(struct op *op, const struct unlocked *u, struct broker_opened *opened);
 
-/** pin_slots() - trust the volume as its slots are now, on this host */
-int pin_slots(struct op *op, struct unlocked *u, struct envelope_error *e);
+/**
+ * slot_trusted() - may the key of an unlocked volume be sealed anew for the KEKs of this slot?
+ *
+ * That one slot opened says nothing of the others. PIN_MISMATCH
+ */
+int slot_trusted(const struct unlocked *u, const struct envelope_token *token,
+		 struct envelope_error *e);
 
 /** opened_lease() - seconds that a device opened so may run without a proof */
 unsigned int opened_lease(const struct broker_opened *opened);
