@@ -43,12 +43,13 @@ static int run_lock(struct context *context, const struct arguments *a, struct e
 	add_flag(parameters, "drop_caches", a->values[LOCK_DROP_CACHES]);
 	add_flag(parameters, "sleep", a->values[LOCK_FOR_SLEEP]);
 	r = client_call(context, "Lock", parameters, &reply, e);
-	if (r < 0 || output_json(context, reply))
+	if (r < 0)
 		return r;
-	n = member_array(reply, "locked", &locked);
+	n = output_json(context, reply) ? 0 : member_array(reply, "locked", &locked);
 	for (size_t i = 0; i < n; i++)
 		printf("%s: locked, its key is gone\n",
 		       json_object_get_string(json_object_array_get_idx(locked, i)));
+	output_warnings(reply);
 	return 0;
 }
 

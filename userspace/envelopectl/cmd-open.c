@@ -17,6 +17,7 @@ enum {
 	OPEN_QUEUE_TIMEOUT,
 	OPEN_ACCEPT_NEW,
 	OPEN_RECOVERY_KEY,
+	OPEN_TARGET,
 	OPEN_TAB,
 	OPEN_WAIT,
 };
@@ -30,6 +31,7 @@ static const struct option_spec open_options[] = {
 	[OPEN_QUEUE_TIMEOUT] = { "queue-timeout", "SECONDS", "how long it is queued (for ever)" },
 	[OPEN_ACCEPT_NEW] = { "accept-new", NULL, "trust a volume that this host does not know" },
 	[OPEN_RECOVERY_KEY] = { "recovery-key", NULL, "open it by the recovery key that is typed" },
+	[OPEN_TARGET] = { "target", "envelope|crypt", "crypt: by dm-crypt, which no KEK stops" },
 	[OPEN_TAB] = { "tab", "FILE", "with --all, instead of " ENVELOPE_TAB },
 	[OPEN_WAIT] = { "wait", "SECONDS", "with --all, for disks that are not there yet (0)" },
 	{ NULL, NULL, NULL },
@@ -49,6 +51,7 @@ static int open_one(struct context *context, const struct arguments *a, struct e
 	add_flag(parameters, "readonly", a->values[OPEN_READONLY]);
 	add_flag(parameters, "allow_discards", a->values[OPEN_DISCARDS]);
 	add_flag(parameters, "accept_new", a->values[OPEN_ACCEPT_NEW]);
+	add_text(parameters, "target", a->values[OPEN_TARGET]);
 	r = client_call_recovering(context, "Open", parameters, "recovery_key",
 				   a->values[OPEN_RECOVERY_KEY], &reply, e);
 	if (r < 0)
@@ -72,6 +75,7 @@ static int open_entry(const struct context *context, const struct envelope_tab_e
 	add_text(parameters, "on_key_loss", *entry->on_key_loss ? entry->on_key_loss : NULL);
 	add_flag(parameters, "readonly", entry->readonly);
 	add_flag(parameters, "allow_discards", entry->discard);
+	add_text(parameters, "target", entry->stock ? "crypt" : NULL);
 	if (entry->queue_timeout)
 		json_object_object_add(parameters, "queue_timeout",
 				       json_object_new_uint64(entry->queue_timeout));
@@ -208,7 +212,7 @@ static int run_open(struct context *context, const struct arguments *a, struct e
 		return envelope_fail(e, ENVELOPE_E_USAGE,
 				     "open: it takes DEVICE and NAME, or --all");
 	}
-	for (int i = OPEN_READONLY; i <= OPEN_RECOVERY_KEY; i++)
+	for (int i = OPEN_READONLY; i <= OPEN_TARGET; i++)
 		if (a->values[i])
 			return envelope_fail(e, ENVELOPE_E_USAGE,
 					     "open: --%s is of no use with --all",

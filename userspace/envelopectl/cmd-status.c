@@ -83,6 +83,13 @@ static void print_device(struct json_object *d)
 		printf("  not managed:  %s\n", member(d, "problem"));
 }
 
+static const char *managed(struct json_object *d)
+{
+	if (!strcmp(member(d, "target"), "crypt"))
+		return "no: dm-crypt";
+	return member_true(d, "managed") ? "yes" : "no";
+}
+
 static void print_devices(struct json_object *devices, size_t n)
 {
 	static const char *const titles[] = { "NAME", "STATE", "DISK", "SIZE", "KEK", "MANAGED" };
@@ -96,7 +103,7 @@ static void print_devices(struct json_object *devices, size_t n)
 					      member(d, "device"),
 					      output_size(member_number(d, "size"), size),
 					      member_list(d, "keks", keks, sizeof(keks)),
-					      member_true(d, "managed") ? "yes" : "no" };
+					      managed(d) };
 
 		table_add(table, cells);
 	}

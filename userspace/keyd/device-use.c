@@ -168,18 +168,36 @@ static void collect(dev_t devno, struct disks *disks, unsigned int depth)
 		disks->disk[disks->n++] = devno;
 }
 
-bool device_readonly(dev_t devno)
+uint64_t device_number(dev_t devno, const char *attribute)
 {
-	char path[64];
+	unsigned long long number;
+	char path[96];
 	FILE *file;
-	bool yes;
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/ro", major(devno), minor(devno));
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(devno), minor(devno),
+		 attribute);
 	file = fopen(path, "re");
-	yes = file && fgetc(file) == '1';
+	if (!file || fscanf(file, "%llu", &number) != 1)
+		number = 0;
 	if (file)
 		fclose(file);
-	return yes;
+	return number;
+}
+
+bool device_readonly(dev_t devno)
+{
+	return device_number(devno, "ro");
+}
+
+bool device_below(dev_t devno, dev_t *below)
+{
+	DIR *dir = open_sys(devno, "slaves");
+	struct dirent *entry = dir ? next_entry(dir) : NULL;
+	bool found = entry && sysfs_devno(entry->d_name, below);
+
+	if (dir)
+		closedir(dir);
+	return found;
 }
 
 bool device_same_disk(dev_t a, dev_t b)

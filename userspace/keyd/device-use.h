@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /**
@@ -22,6 +23,13 @@ bool device_user(dev_t devno, char *out, size_t room);
  * Return: false where there is no such device.
  */
 bool device_path(const char *devno, char *out, size_t room);
+
+/** device_number() - a number that sysfs has of a block device, such as "size"; 0 where there is
+ * none */
+uint64_t device_number(dev_t devno, const char *attribute);
+
+/** device_below() - the first that it lies on; false where it lies on none */
+bool device_below(dev_t devno, dev_t *below);
 
 /** device_readonly() - is a block device set read-only? Not a question of permissions */
 bool device_readonly(dev_t devno);

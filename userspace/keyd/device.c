@@ -171,7 +171,9 @@ int device_ours(const char *name, struct device_info *info, struct envelope_erro
 	return envelope_cure(e, "handle it by the program that made it, or dmsetup");
 }
 
-int device_each(device_visit visit, void *data, struct envelope_error *e)
+/* Those whose DM UUID @is_wanted can read a volume's uuid in */
+static int each(bool (*is_wanted)(const char *dm_uuid, char *uuid), device_visit visit, void *data,
+		struct envelope_error *e)
 {
 	_cleanup_task_ struct dm_task *task = task_new(DM_DEVICE_LIST, NULL, e);
 	char uuid[ENVELOPE_UUID_TEXT + 1];
@@ -186,7 +188,7 @@ int device_each(device_visit visit, void *data, struct envelope_error *e)
 		return 0;
 	for (;; entry = (void *)((char *)entry + entry->next)) {
 		if (strlen(entry->name) <= TABLE_NAME_MAX &&
-		    !device_info(entry->name, &info, NULL) && table_volume_uuid(info.uuid, uuid)) {
+		    !device_info(entry->name, &info, NULL) && is_wanted(info.uuid, uuid)) {
 			r = visit(entry->name, &info, data);
 			if (r)
 				return r;
@@ -194,6 +196,16 @@ int device_each(device_visit visit, void *data, struct envelope_error *e)
 		if (!entry->next)
 			return 0;
 	}
+}
+
+int device_each(device_visit visit, void *data, struct envelope_error *e)
+{
+	return each(table_volume_uuid, visit, data, e);
+}
+
+int device_each_stock(device_visit visit, void *data, struct envelope_error *e)
+{
+	return each(table_stock_uuid, visit, data, e);
 }
 
 struct wanted {
@@ -281,7 +293,7 @@ int device_remove(const char *name, struct envelope_error *e)
 	_cleanup_task_ struct dm_task *task = task_new(DM_DEVICE_REMOVE, name, e);
 	struct device_info info;
 	char user[256];
-	int r = device_ours(name, &info, e);
+	int r = device_info(name, &info, e);
 
 	if (r)
 		return r;

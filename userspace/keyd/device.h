@@ -44,6 +44,9 @@ int device_ours(const char *name, struct device_info *info, struct envelope_erro
 /** device_each() - visit all our mappings; ends early when @visit returns non-zero, with that */
 int device_each(device_visit visit, void *data, struct envelope_error *e);
 
+/** device_each_stock() - all of cryptsetup's, of LUKS2 volumes */
+int device_each_stock(device_visit visit, void *data, struct envelope_error *e);
+
 /** device_of_volume() - the mapping of this volume; "" where there is none */
 int device_of_volume(const char *uuid, char name[static TABLE_NAME_MAX + 1],
 		     struct envelope_error *e);
@@ -60,7 +63,7 @@ int device_resume(const char *name, struct envelope_error *e);
 /** device_suspend() - hold all I/O, without flushing and without freezing a file system */
 int device_suspend(const char *name, struct envelope_error *e);
 
-/** device_remove() - BUSY names who uses it */
+/** device_remove() - whose ever it is; BUSY names who uses it */
 int device_remove(const char *name, struct envelope_error *e);
 
 /** device_clear() - drop a table that was loaded and never put to work */

@@ -4,17 +4,25 @@
 #include "device.h"
 #include "log.h"
 #include "op.h"
+#include "stock.h"
 
 int op_close(struct op *op, struct json_object **result, struct envelope_error *e)
 {
 	char name[TABLE_NAME_MAX + 1];
+	struct device_info info;
 	int r = op_mapping(op, name, e);
 
 	if (r)
 		return r;
-	r = device_remove(name, e);
-	if (!r || r == -ENVELOPE_E_NOT_FOUND) /* by dmsetup, say: its key goes too */
+	r = device_ours(name, &info, e);
+	if (r && stock_is(op, name, &info))
+		r = 0;
+	if (!r)
+		r = device_remove(name, e);
+	if (!r || r == -ENVELOPE_E_NOT_FOUND) { /* by dmsetup, say: its key goes too */
 		broker_forget(op, name);
+		stock_forget(op, name);
+	}
 	if (r)
 		return r;
 	log_line(LOG_NOTICE, &(struct log_fields) { .id = LOG_ID_CLOSED, .device = name },

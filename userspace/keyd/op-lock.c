@@ -10,6 +10,7 @@
 #include "lease.h"
 #include "log.h"
 #include "op.h"
+#include "stock.h"
 
 #define DROP_CACHES "/proc/sys/vm/drop_caches"
 
@@ -18,7 +19,7 @@ struct lock {
 	char name[TABLE_NAME_MAX + 1]; /* "": all */
 	bool drop_caches;
 	bool sleep; /* only what is to be locked when the machine sleeps */
-	struct json_object *locked;
+	struct json_object *locked, *warnings;
 	struct envelope_error *e; /* the first one */
 };
 
@@ -63,6 +64,36 @@ static int lock_one(const char *name, const struct device_info *info, void *data
 	return 0;
 }
 
+static int cannot_lock(const char *name, const struct device_info *info, void *data)
+{
+	struct lock *l = data;
+
+	op_warn(l->warnings,
+		"%s: dm-crypt has its key, which nobody takes away: envelopectl close %s", name,
+		name);
+	log_line(LOG_WARNING, &(struct log_fields) { .id = LOG_ID_LOCKED, .device = name },
+		 "%s is not locked: dm-crypt has its key", name);
+	return 0;
+}
+
+static int find_one(struct lock *l, struct device_info *info, struct envelope_error *e)
+{
+	int r = device_ours(l->name, info, e);
+
+	if (!r || !stock_is(l->op, l->name, info))
+		return r;
+	envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
+		      "%s: dm-crypt has its key, which nobody takes away", l->name);
+	return envelope_cure(e, "envelopectl close %s", l->name);
+}
+
+static int lock_every(struct lock *l, struct envelope_error *e)
+{
+	int r = device_each(lock_one, l, e);
+
+	return r ? r : stock_each(l->op, cannot_lock, l, e);
+}
+
 /* Plaintext that the page cache has of file systems: what is written to disk can be dropped */
 static int drop_caches(struct envelope_error *e)
 {
@@ -83,13 +114,9 @@ static int lock_all(struct lock *l, struct envelope_error *e)
 		op_step(l->op, "writing what the page cache holds");
 		sync();
 	}
-	r = *l->name ? device_ours(l->name, &info, e) : 0;
-	if (r)
-		return r;
-	if (*l->name)
+	r = *l->name ? find_one(l, &info, e) : lock_every(l, e);
+	if (!r && *l->name)
 		lock_one(l->name, &info, l);
-	else
-		r = device_each(lock_one, l, e);
 	if (!r && l->drop_caches)
 		r = drop_caches(e);
 	return r ? r : -(int)l->e->code;
@@ -104,14 +131,17 @@ int op_lock(struct op *op, struct json_object **result, struct envelope_error *e
 	if (r)
 		return r;
 	l.locked = json_object_new_array();
+	l.warnings = json_object_new_array();
 	r = lock_all(&l, e);
 	if (r) {
 		if (first.code != ENVELOPE_OK)
 			*e = first;
 		json_object_put(l.locked);
+		json_object_put(l.warnings);
 		return r;
 	}
 	*result = json_object_new_object();
 	json_object_object_add(*result, "locked", l.locked);
+	json_object_object_add(*result, "warnings", l.warnings);
 	return 0;
 }

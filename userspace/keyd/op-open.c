@@ -12,13 +12,16 @@
 #include "device.h"
 #include "log.h"
 #include "op.h"
+#include "stock.h"
 #include "unlock.h"
 
-#define TRUSTED "this host trusts the volume from now on"
+#define STOCK_TARGET "crypt"
+#define UNFENCED     "it is mapped by dm-crypt: it has no lease, and no KEK stops it"
+#define TRUSTED	     "this host trusts the volume from now on"
 
 struct open {
 	char device[256];
-	bool readonly;
+	bool stock; /* by dm-crypt */
 	struct unlock_by by;
 	struct table table;
 	struct broker_opened opened;
@@ -42,11 +45,30 @@ static int read_policy(struct op *op, struct table *table, struct envelope_error
 	return 0;
 }
 
+static int read_target(struct op *op, struct open *o, struct envelope_error *e)
+{
+	char target[16] = TABLE_TARGET;
+	int r = op_text(op, "target", false, target, sizeof(target), e);
+
+	o->stock = !strcmp(target, STOCK_TARGET);
+	if (r || (!o->stock && !strcmp(target, TABLE_TARGET)))
+		return r;
+	if (!o->stock)
+		return envelope_fail(e, ENVELOPE_E_USAGE,
+				     "target must be " TABLE_TARGET " or " STOCK_TARGET);
+	if (o->table.queue)
+		return envelope_fail(e, ENVELOPE_E_USAGE,
+				     "dm-crypt holds no requests: on_key_loss queue needs "
+				     "target " TABLE_TARGET);
+	return 0;
+}
+
 static int read_parameters(struct op *op, struct open *o, struct envelope_error *e)
 {
-	static const char *const known[] = { "device",	       "name",	       "readonly",
-					     "allow_discards", "on_key_loss",  "queue_timeout",
-					     "accept_new",     "recovery_key", NULL };
+	static const char *const known[] = {
+		"device",	 "name",       "readonly",     "allow_discards", "on_key_loss",
+		"queue_timeout", "accept_new", "recovery_key", "target",	 NULL
+	};
 	char name[256];
 	int r = op_known(op, known, e);
 
@@ -68,7 +90,7 @@ static int read_parameters(struct op *op, struct open *o, struct envelope_error 
 		r = op_bool(op, "recovery_key", &o->by.recovery, e);
 	if (!r)
 		r = read_policy(op, &o->table, e);
-	return r;
+	return r ? r : read_target(op, o, e);
 }
 
 static int check_free(struct op *op, struct open *o, struct envelope_error *e)
@@ -90,7 +112,7 @@ static int check_free(struct op *op, struct open *o, struct envelope_error *e)
 			envelope_cure(e, "repeat with --readonly, or: blockdev --setrw %s",
 				      o->device);
 	}
-	if (!r)
+	if (!r && !o->stock)
 		r = device_target_check(e);
 	if (r || device_info(o->table.name, &info, NULL))
 		return r;
@@ -188,6 +210,8 @@ static struct json_object *describe(const struct open *o, const struct unlocked 
 	snprintf(path, sizeof(path), "%s/%s", dm_dir(), o->table.name);
 	if (u->pinned)
 		json_object_array_add(warnings, json_object_new_string(TRUSTED));
+	if (o->stock)
+		json_object_array_add(warnings, json_object_new_string(UNFENCED));
 	op_add_text(result, "path", path);
 	op_add_text(result, "uuid", u->geometry->uuid);
 	json_object_object_add(result, "warnings", warnings);
@@ -212,7 +236,7 @@ int op_open(struct op *op, struct json_object **result, struct envelope_error *e
 	if (r)
 		return r;
 	op_step(op, "mapping %s as %s", o.device, o.table.name);
-	r = map(op, &o, u.dek, e);
+	r = o.stock ? stock_map(op, &u, &o.table, e) : map(op, &o, u.dek, e);
 	if (r)
 		return r;
 	about = (struct log_fields) { .id = LOG_ID_OPENED,
@@ -220,6 +244,8 @@ int op_open(struct op *op, struct json_object **result, struct envelope_error *e
 				      .device = o.table.name,
 				      .kek = u.slots[u.opened].token.shares[0].kek };
 	log_line(LOG_NOTICE, &about, "%s is open as %s", o.device, o.table.name);
+	if (o.stock)
+		log_line(LOG_WARNING, &about, "%s: " UNFENCED, o.table.name);
 	if (u.pinned)
 		log_line(LOG_WARNING, &about, "%s: " TRUSTED ", as asked", o.device);
 	*result = describe(&o, &u);

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Status: the kernel's word on each mapping, and what the main process knew when asked. */
+#include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "device-use.h"
 #include "device.h"
 #include "lease.h"
 #include "op.h"
 #include "outlook.h"
+#include "stock.h"
+
+#define STOCK "dm-crypt has its key: it has no lease, and no KEK stops it"
 
 static void add_kernel_side(struct json_object *object, const struct device_info *info,
 			    const struct table *table, const struct table_status *status)
 {
 	char path[64];
 
+	op_add_text(object, "target", TABLE_TARGET);
 	op_add_text(object, "device",
 		    device_path(table->device, path, sizeof(path)) ? path : table->device);
 	op_add_text(object, "uuid", table->uuid);
@@ -66,9 +72,33 @@ static void add_our_side(struct json_object *object, const struct device *device
 }
 
 struct status {
-	const struct op *op;
+	struct op *op;
 	struct json_object *devices;
 };
+
+/* Of a mapping by dm-crypt. Its table is not read: it may have the key in it. */
+static int add_stock(const char *name, const struct device_info *info, void *data)
+{
+	const struct table_status none = { .cipher = "dm-crypt" };
+	struct json_object *object = json_object_new_object();
+	struct status *s = data;
+	struct table table = {
+		.length = device_number(info->devno, "size"),
+		.sector_size = (uint32_t)device_number(info->devno, "queue/logical_block_size"),
+	};
+	dev_t below;
+
+	if (device_below(info->devno, &below))
+		snprintf(table.device, sizeof(table.device), "%u:%u", major(below), minor(below));
+	table_stock_uuid(info->uuid, table.uuid);
+	op_add_text(object, "name", name);
+	add_kernel_side(object, info, &table, &none);
+	add_our_side(object, NULL, &none, STOCK);
+	op_add_text(object, "target", "crypt");
+	op_add_text(object, "on_key_loss", NULL);
+	json_object_array_add(s->devices, object);
+	return 0;
+}
 
 static int add_device(const char *name, const struct device_info *info, void *data)
 {
@@ -99,17 +129,22 @@ int op_status(struct op *op, struct json_object **result, struct envelope_error 
 	static const char *const known[] = { "name", NULL };
 	struct status status = { op, NULL };
 	char name[TABLE_NAME_MAX + 1] = "";
-	struct device_info info;
+	device_visit add = add_device;
+	struct device_info info = {};
 	int r = op_known(op, known, e);
 
 	if (!r)
 		r = op_text(op, "name", false, name, sizeof(name), e);
 	if (!r && *name)
 		r = device_ours(name, &info, e);
-	if (r)
+	if (r && *name && stock_is(op, name, &info))
+		add = add_stock;
+	else if (r)
 		return r;
 	status.devices = json_object_new_array();
-	r = *name ? add_device(name, &info, &status) : device_each(add_device, &status, e);
+	r = *name ? add(name, &info, &status) : device_each(add_device, &status, e);
+	if (!r && !*name)
+		r = stock_each(op, add_stock, &status, e);
 	if (r && r != -ENVELOPE_E_NO_TARGET) { /* without device-mapper nothing is open */
 		json_object_put(status.devices);
 		return r;

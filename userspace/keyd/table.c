@@ -20,13 +20,14 @@ void table_dm_uuid(const char *uuid, const char *name, char out[static TABLE_UUI
 	snprintf(out + n, TABLE_UUID_MAX + 1 - n, "-%s", name);
 }
 
-bool table_volume_uuid(const char *dm_uuid, char out[static ENVELOPE_UUID_TEXT + 1])
+static bool uuid_after(const char *prefix, const char *dm_uuid,
+		       char out[static ENVELOPE_UUID_TEXT + 1])
 {
-	const char *digits = dm_uuid + strlen(TABLE_UUID_PREFIX);
+	const char *digits = dm_uuid + strlen(prefix);
 	int n = 0;
 
-	if (strncmp(dm_uuid, TABLE_UUID_PREFIX, strlen(TABLE_UUID_PREFIX)) ||
-	    strspn(digits, "0123456789abcdef") != 32 || digits[32] != '-')
+	if (strncmp(dm_uuid, prefix, strlen(prefix)) || strspn(digits, "0123456789abcdef") != 32 ||
+	    digits[32] != '-')
 		return false;
 	for (int i = 0; i < 32; i++) {
 		if (i == 8 || i == 12 || i == 16 || i == 20)
@@ -35,6 +36,16 @@ bool table_volume_uuid(const char *dm_uuid, char out[static ENVELOPE_UUID_TEXT +
 	}
 	out[n] = '\0';
 	return true;
+}
+
+bool table_volume_uuid(const char *dm_uuid, char out[static ENVELOPE_UUID_TEXT + 1])
+{
+	return uuid_after(TABLE_UUID_PREFIX, dm_uuid, out);
+}
+
+bool table_stock_uuid(const char *dm_uuid, char out[static ENVELOPE_UUID_TEXT + 1])
+{
+	return uuid_after(TABLE_STOCK_PREFIX, dm_uuid, out);
 }
 
 static int fits(int written, size_t room)

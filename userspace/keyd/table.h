@@ -13,7 +13,8 @@
 
 #define TABLE_TARGET	     "envelope"
 #define TABLE_UUID_PREFIX    "CRYPT-ENVELOPE-"
-#define TABLE_UUID_MAX	     128 /* characters, device-mapper's limit */
+#define TABLE_STOCK_PREFIX   "CRYPT-LUKS2-" /* cryptsetup's */
+#define TABLE_UUID_MAX	     128	    /* characters, device-mapper's limit */
 #define TABLE_NAME_MAX	     ENVELOPE_NAME_MAX
 #define TABLE_LINE_MAX	     512
 #define TABLE_KEY_MAX	     160
@@ -55,6 +56,9 @@ void table_dm_uuid(const char *uuid, const char *name, char out[static TABLE_UUI
 
 /** table_volume_uuid() - the volume's uuid in a DM UUID; false when it is none of ours */
 bool table_volume_uuid(const char *dm_uuid, char out[static ENVELOPE_UUID_TEXT + 1]);
+
+/** table_stock_uuid() - the same of a mapping of cryptsetup's */
+bool table_stock_uuid(const char *dm_uuid, char out[static ENVELOPE_UUID_TEXT + 1]);
 
 /** table_key_description() - envelope:<uuid>:<name>:<n> */
 int table_key_description(const struct table *table, char *out, size_t room);

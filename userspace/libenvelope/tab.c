@@ -95,6 +95,12 @@ static int parse_option(const struct place *place, struct envelope_tab_entry *en
 		snprintf(entry->on_key_loss, sizeof(entry->on_key_loss), "%.7s", value + 1);
 		return 0;
 	}
+	if (value && length == strlen("target") && !strncmp(option, "target", length)) {
+		entry->stock = !strcmp(value + 1, "crypt");
+		if (!entry->stock && strcmp(value + 1, "envelope"))
+			return bad(place, "target must be envelope or crypt, not", value + 1);
+		return 0;
+	}
 	if (value && length == strlen("queue-timeout") && !strncmp(option, "queue-timeout", length))
 		return set_seconds(&entry->queue_timeout, value + 1) < 0
 			       ? bad(place, "queue-timeout must be seconds, not", value + 1)
@@ -119,6 +125,8 @@ static int parse_options(const struct place *place, struct envelope_tab_entry *e
 	}
 	if (entry->queue_timeout && strcmp(entry->on_key_loss, "queue"))
 		return bad(place, "queue-timeout needs on-key-loss=queue for", entry->name);
+	if (entry->stock && !strcmp(entry->on_key_loss, "queue"))
+		return bad(place, "on-key-loss=queue is not for target=crypt:", entry->name);
 	return 0;
 }
 

@@ -214,6 +214,15 @@ int envelope_volume_backup(struct envelope_volume *volume, const char *directory
  */
 int envelope_volume_forget_backups(const char *directory, const char *uuid);
 
+/**
+ * envelope_volume_activate() - map it by stock dm-crypt
+ * @dek: proved to be its key
+ *
+ * The key goes into the kernel's keyring where dm-crypt can have it from there. EXISTS, BUSY
+ */
+int envelope_volume_activate(struct envelope_volume *volume, const char *name, const uint8_t *dek,
+			     bool readonly, bool discards, struct envelope_error *e);
+
 /** envelope_volume_data_sectors() - 512-byte sectors of data the device has room for now */
 int envelope_volume_data_sectors(struct envelope_volume *volume, uint64_t *sectors,
 				 struct envelope_error *e);

@@ -10,7 +10,7 @@ static void test_good(void **state)
 				   "\tlogs  UUID=7c0b6a1e-52a7-4e0e-9d0a-6f3a4f9f2b11\t"
 				   "readonly,discard,nofail,_netdev # more\r\n"
 				   "root LABEL=root noauto,on-key-loss=queue,queue-timeout=30\n"
-				   "last /dev/disk/by-id/a#b";
+				   "last /dev/disk/by-id/a#b target=crypt";
 	struct envelope_error e = { 0 };
 	struct envelope_tab tab;
 
@@ -26,6 +26,7 @@ static void test_good(void **state)
 	assert_string_equal(tab.entries[2].on_key_loss, "queue");
 	assert_int_equal(tab.entries[2].queue_timeout, 30);
 	assert_string_equal(tab.entries[3].device, "/dev/disk/by-id/a#b");
+	assert_true(tab.entries[3].stock && !tab.entries[2].stock);
 	envelope_tab_free(&tab);
 	assert_good(envelope_tab_parse("", "tab", &tab, &e));
 	assert_int_equal(tab.n, 0);
@@ -43,6 +44,8 @@ static void test_bad(void **state)
 		"data /dev/vdb readwrite\n",
 		"data /dev/vdb readonly=yes\n",
 		"data /dev/vdb on-key-loss=panic\n",
+		"data /dev/vdb target=linear\n",
+		"data /dev/vdb target=crypt,on-key-loss=queue\n",
 		"data /dev/vdb queue-timeout=30\n",
 		"data /dev/vdb on-key-loss=queue,queue-timeout=x\n",
 		"data /dev/vdb on-key-loss=queue,queue-timeout=-1\n",

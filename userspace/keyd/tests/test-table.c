@@ -60,6 +60,10 @@ static void test_uuids(void **state)
 	table_dm_uuid(UUID, longest, dm);
 	assert_int_equal(strlen(dm), TABLE_UUID_MAX);
 
+	assert_false(table_stock_uuid(dm, back));
+	assert_true(table_stock_uuid("CRYPT-LUKS2-7c0b6a1e52a74e0e9d0a6f3a4f9f2b11-data", back));
+	assert_string_equal(back, "7c0b6a1e-52a7-4e0e-9d0a-6f3a4f9f2b11");
+	assert_false(table_stock_uuid("CRYPT-LUKS1-7c0b6a1e52a74e0e9d0a6f3a4f9f2b11-data", back));
 	assert_false(table_volume_uuid("", back));
 	assert_false(table_volume_uuid("CRYPT-LUKS2-7c0b6a1e52a74e0e9d0a6f3a4f9f2b11-data", back));
 	assert_false(
