@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "lease.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cache.h"
 #include "device.h"
@@ -12,6 +10,7 @@
 #include "hook.h"
 #include "keyring.h"
 #include "log.h"
+#include "note.h"
 #include "quorum.h"
 #include "recovery.h"
 #include "takeover.h"
@@ -60,46 +59,35 @@ void lease_why(const struct device *device, char *out, size_t room)
 	}
 }
 
-/* The note that a device is locked, for an envelope-keyd that comes after this one */
-static void note_path(const struct device *device, enum device_loss as, char *path, size_t room)
+static enum note note_of(enum device_loss as)
 {
-	snprintf(path, room, "%s/%s.%s", device->manager->options->runtime_dir, device->name,
-		 as == DEVICE_LOCKED ? "locked" : "asleep");
-}
-
-static bool leave_note(const struct device *device, enum device_loss as)
-{
-	char path[512];
-	int fd;
-
-	note_path(device, as, path, sizeof(path));
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	return as == DEVICE_LOCKED ? NOTE_LOCKED : NOTE_ASLEEP;
 }
 
 /* Why it has no key, before anything else is known of it */
 static enum device_loss noted(const struct device *device)
 {
-	char path[512];
-
-	for (enum device_loss as = DEVICE_LOCKED; as <= DEVICE_ASLEEP; as++) {
-		note_path(device, as, path, sizeof(path));
-		if (access(path, F_OK) == 0)
+	for (enum device_loss as = DEVICE_LOCKED; as <= DEVICE_ASLEEP; as++)
+		if (note_is_there(device->manager, note_of(as), device->name, device->uuid))
 			return as;
-	}
 	return DEVICE_RAN_OUT;
 }
 
 void lease_unlock(const struct device *device)
 {
-	char path[512];
+	note_remove(device->manager, NOTE_LOCKED, device->name);
+	note_remove(device->manager, NOTE_ASLEEP, device->name);
+}
 
-	for (enum device_loss as = DEVICE_LOCKED; as <= DEVICE_ASLEEP; as++) {
-		note_path(device, as, path, sizeof(path));
-		unlink(path);
-	}
+/* By what an earlier keyd opened it, if that was no KEK: none is to decide about it */
+static void opened_by_recovery(struct device *device)
+{
+	if (!note_is_there(device->manager, NOTE_RECOVERY, device->name, device->uuid))
+		return;
+	snprintf(device->keks[0], sizeof(device->keks[0]), ENVELOPE_RECOVERY_KEK);
+	snprintf(device->token.shares[0].kek, sizeof(device->token.shares[0].kek),
+		 ENVELOPE_RECOVERY_KEK);
+	device->threshold = device->n_shares = device->token.n_shares = 1;
 }
 
 bool lease_is_fixed(const struct device *device)
@@ -448,6 +436,7 @@ void lease_found(struct device *device, const struct table *table,
 	device->wished_lease = table->lease;
 	choose_lease(device);
 	device->queue = table->queue;
+	opened_by_recovery(device);
 	device->loss = noted(device);
 	if (lease_is_locked(device)) { /* also where its keyd ended between note and deed */
 		take_key(device, NULL);
@@ -477,6 +466,11 @@ void lease_opened(struct device *device, const struct broker_opened *opened, uin
 	device->n_shares = n;
 	device->threshold = token->threshold;
 	device->slot = token->slot;
+	if (!lease_is_fixed(device))
+		note_remove(device->manager, NOTE_RECOVERY, device->name);
+	else if (!note_leave(device->manager, NOTE_RECOVERY, device->name, device->uuid))
+		log_line(LOG_WARNING, &(struct log_fields) { .device = device->name },
+			 "%s: no note of its recovery key can be left", device->name);
 	device->wished_lease = opened_lease(opened);
 	choose_lease(device);
 	for (unsigned int i = 0; i < n && when; i++)
@@ -497,7 +491,7 @@ int lease_lock(struct device *device, enum device_loss as, struct envelope_error
 	/* First of all the note, and it is not left by the way of sleep where a person said lock */
 	if (lease_is_locked(device))
 		as = DEVICE_LOCKED;
-	if (!leave_note(device, as))
+	if (!note_leave(device->manager, note_of(as), device->name, device->uuid))
 		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: no note of the lock can be left",
 				     device->name);
 	for (unsigned int i = 0; i < device->n_shares; i++)

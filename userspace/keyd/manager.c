@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "manager.h"
+#include "note.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,6 +95,7 @@ void device_forget(struct device *device)
 {
 	keyring_remove(device->key);
 	lease_unlock(device);
+	note_remove(device->manager, NOTE_RECOVERY, device->name);
 	device_free(device);
 }
 

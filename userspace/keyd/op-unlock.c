@@ -52,6 +52,13 @@ static int check_may_resume(const struct table *table, const struct broker_opene
 	return 0;
 }
 
+static bool is_fixed(struct op *op, const char *name)
+{
+	const struct device *device = device_find((struct manager *)op->manager, name);
+
+	return device && lease_is_fixed(device);
+}
+
 static int give_key(struct op *op, const struct table *table, const struct unlock_by *by,
 		    bool fenced, struct envelope_error *e)
 {
@@ -71,7 +78,9 @@ static int give_key(struct op *op, const struct table *table, const struct unloc
 		r = check_may_resume(table, &opened, e);
 	if (!r)
 		r = broker_table(op, BROKER_SET_KEY, table, &opened, u.dek, e);
-	if (r && !by->recovery) /* the main process sees when it may go better */
+	/* The main process sees when it may go better; one that goes on without a KEK, it lets
+	 * alone */
+	if (r && !by->recovery && (fenced || !is_fixed(op, table->name)))
 		broker_opened(op, table->name, &opened);
 	return r;
 }

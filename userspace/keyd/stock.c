@@ -1,34 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stock.h"
 
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "file.h"
-
-#define DIRECTORY "crypt" /* a file NAME for each, which has the volume's uuid */
-
-static void path_of(struct op *op, const char *name, char *path, size_t room)
-{
-	snprintf(path, room, "%s/" DIRECTORY "%s%s", op->manager->options->runtime_dir,
-		 *name ? "/" : "", name);
-}
+#include "note.h"
 
 int stock_map(struct op *op, const struct unlocked *u, const struct table *table,
 	      struct envelope_error *e)
 {
-	char path[PATH_MAX];
 	int r;
 
-	path_of(op, "", path, sizeof(path));
-	r = envelope_file_mkdir(path, 0700);
-	path_of(op, table->name, path, sizeof(path));
-	if (!r)
-		r = envelope_file_replace(path, table->uuid, strlen(table->uuid), 0600);
-	if (r)
-		return envelope_fail_file(e, path, -r);
+	if (!note_leave(op->manager, NOTE_STOCK, table->name, table->uuid))
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: no note can be left in %s", table->name,
+				     op->manager->options->runtime_dir);
 	r = envelope_volume_activate(u->volume, table->name, u->dek, table->readonly,
 				     table->allow_discards, e);
 	if (r)
@@ -38,18 +20,10 @@ int stock_map(struct op *op, const struct unlocked *u, const struct table *table
 
 bool stock_is(struct op *op, const char *name, const struct device_info *info)
 {
-	char path[PATH_MAX], uuid[ENVELOPE_UUID_TEXT + 1];
-	char *text;
-	bool same;
+	char uuid[ENVELOPE_UUID_TEXT + 1];
 
-	if (!table_stock_uuid(info->uuid, uuid))
-		return false;
-	path_of(op, name, path, sizeof(path));
-	if (envelope_file_read(path, sizeof(uuid), &text, NULL))
-		return false;
-	same = !strcmp(text, uuid);
-	free(text);
-	return same;
+	return table_stock_uuid(info->uuid, uuid) &&
+	       note_is_there(op->manager, NOTE_STOCK, name, uuid);
 }
 
 struct visit {
@@ -74,8 +48,5 @@ int stock_each(struct op *op, device_visit visit, void *data, struct envelope_er
 
 void stock_forget(struct op *op, const char *name)
 {
-	char path[PATH_MAX];
-
-	path_of(op, name, path, sizeof(path));
-	envelope_file_remove(path);
+	note_remove(op->manager, NOTE_STOCK, name);
 }

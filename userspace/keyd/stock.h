@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Volumes mapped by stock dm-crypt, for a kernel without our target: they have no lease and no
- * fence, and the main process knows nothing of them. Which they are is in a directory of
- * the runtime directory, which waits for no disk.
+ * fence, and the main process knows nothing of them. Which they are, a note tells.
  */
 #ifndef KEYD_STOCK_H
 #define KEYD_STOCK_H

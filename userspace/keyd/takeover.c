@@ -11,6 +11,7 @@
 
 #define RETRY_FIRST_USEC (2 * SECOND)
 #define RETRY_MAX_USEC	 (300 * SECOND)
+#define BY_RECOVERY	 "an earlier one opened it, by its recovery key"
 #define SESSIONS_AT_ONCE 16 /* leaves room for clients */
 
 static void try_later(struct device *device);
@@ -119,7 +120,7 @@ static int found(const char *name, const struct device_info *info, void *data)
 	device = device_add(m, name, uuid);
 	if (!device)
 		return 0;
-	snprintf(device->problem, sizeof(device->problem), "it is being taken over");
+	snprintf(device->problem, sizeof(device->problem), "its table cannot be read");
 	if (device_table(name, &table, NULL))
 		return 0;
 	/* No description is used twice, so that an old key is never taken for a new one */
@@ -127,6 +128,8 @@ static int found(const char *name, const struct device_info *info, void *data)
 		m->key_number = table.key_number;
 	if (!device_status(name, &status, NULL))
 		lease_found(device, &table, &status);
+	snprintf(device->problem, sizeof(device->problem), "%s",
+		 lease_is_fixed(device) ? BY_RECOVERY : "it is being taken over");
 	return 0;
 }
 
@@ -148,6 +151,6 @@ void takeover_start(struct manager *m)
 	if (device_each(found, m, &e))
 		log_line(LOG_ERR, NULL, "%s", e.message);
 	LIST_FOREACH(device, &m->devices, link)
-	if (!lease_is_locked(device))
+	if (!lease_is_locked(device) && !lease_is_fixed(device))
 		try_now(device);
 }

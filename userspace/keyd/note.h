@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Notes on mappings, for an envelope-keyd that comes after this one: what neither the kernel nor
+ * the headers know. Files NAME.NOTE in the runtime directory, which waits for no disk; no secrets.
+ */
+#ifndef KEYD_NOTE_H
+#define KEYD_NOTE_H
+
+#include "manager.h"
+
+enum note {
+	NOTE_LOCKED,   /* somebody said lock */
+	NOTE_ASLEEP,   /* it was locked for the machine's sleep */
+	NOTE_RECOVERY, /* it was opened by its recovery key */
+	NOTE_STOCK,    /* dm-crypt has it, see stock.h */
+};
+
+/** note_leave() - of the mapping @name, of the volume @uuid; false where it cannot be left */
+bool note_leave(const struct manager *m, enum note note, const char *name, const char *uuid);
+
+/** note_is_there() - and of this volume: a mapping of the name may have been another's */
+bool note_is_there(const struct manager *m, enum note note, const char *name, const char *uuid);
+
+void note_remove(const struct manager *m, enum note note, const char *name);
+
+#endif
