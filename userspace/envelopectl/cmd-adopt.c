@@ -12,6 +12,7 @@ enum {
 	ADOPT_VOLUME_KEY_FILE,
 	ADOPT_DROP_KEYSLOTS,
 	ADOPT_ACCEPT_NEW,
+	ADOPT_HEADER,
 };
 
 static const struct option_spec adopt_options[] = {
@@ -24,6 +25,7 @@ static const struct option_spec adopt_options[] = {
 				  "once it opens by its KEKs, let nothing else open it" },
 	[ADOPT_ACCEPT_NEW] = { "accept-new", NULL,
 			       "although the host trusts another of this uuid" },
+	[ADOPT_HEADER] = HEADER_OPTION,
 	{ NULL, NULL, NULL },
 };
 
@@ -63,7 +65,7 @@ static int run_adopt(struct context *context, const struct arguments *a, struct 
 				       .volume_key_file = a->values[ADOPT_VOLUME_KEY_FILE],
 				       .prompt = prompt };
 	bool ours;
-	int r = add_device(parameters, a->words[0], e);
+	int r = add_disk(parameters, a, ADOPT_HEADER, e);
 
 	if (r < 0)
 		return r;
@@ -96,11 +98,12 @@ const struct command command_adopt = {
 	run_adopt,
 };
 
-enum { RELEASE_KEY_FILE, RELEASE_DROP_SLOTS };
+enum { RELEASE_KEY_FILE, RELEASE_DROP_SLOTS, RELEASE_HEADER };
 
 static const struct option_spec release_options[] = {
 	[RELEASE_KEY_FILE] = { "key-file", "FILE", "by this, not by a passphrase" },
 	[RELEASE_DROP_SLOTS] = { "drop-slots", NULL, "and let no KEK open it any more" },
+	[RELEASE_HEADER] = HEADER_OPTION,
 	{ NULL, NULL, NULL },
 };
 
@@ -110,7 +113,7 @@ static int run_release(struct context *context, const struct arguments *a, struc
 	const struct key_input key = {
 		.file = a->values[RELEASE_KEY_FILE], .prompt = "New passphrase: ", .twice = true
 	};
-	int r = add_device(parameters, a->words[0], e);
+	int r = add_disk(parameters, a, RELEASE_HEADER, e);
 
 	if (r < 0)
 		return r;

@@ -13,7 +13,8 @@ enum {
 	FORMAT_UUID,
 	FORMAT_SECTOR_SIZE,
 	FORMAT_FORCE,
-	FORMAT_ACCEPT_NEW
+	FORMAT_ACCEPT_NEW,
+	FORMAT_HEADER,
 };
 
 static const struct option_spec format_options[] = {
@@ -26,6 +27,7 @@ static const struct option_spec format_options[] = {
 	[FORMAT_FORCE] = { "force", NULL, "destroy what the device holds" },
 	[FORMAT_ACCEPT_NEW] = { "accept-new", NULL,
 				"although the host trusts another of this uuid" },
+	[FORMAT_HEADER] = HEADER_OPTION,
 	{ NULL, NULL, NULL },
 };
 
@@ -33,7 +35,7 @@ static int run_format(struct context *context, const struct arguments *a, struct
 {
 	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
 	struct json_object *slot;
-	int r = add_device(parameters, a->words[0], e);
+	int r = add_disk(parameters, a, FORMAT_HEADER, e);
 
 	if (r == 0)
 		r = add_number(parameters, "sector_size", a->values[FORMAT_SECTOR_SIZE], e);
@@ -66,10 +68,15 @@ const struct command command_format = {
 	format_options, run_format,
 };
 
+static const struct option_spec header_option[] = {
+	HEADER_OPTION,
+	{ NULL, NULL, NULL },
+};
+
 static int run_rewrap(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
 	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
-	int r = add_device(parameters, a->words[0], e);
+	int r = add_disk(parameters, a, 0, e);
 
 	if (r == 0)
 		r = client_call(context, "Rewrap", parameters, &reply, e);
@@ -84,14 +91,15 @@ static int run_rewrap(struct context *context, const struct arguments *a, struct
 }
 
 const struct command command_rewrap = {
-	"rewrap",   "DEVICE",	1, 1, "Wrap its key by the newest version of its KEK",
-	no_options, run_rewrap,
+	"rewrap",      "DEVICE",   1, 1, "Wrap its key by the newest version of its KEK",
+	header_option, run_rewrap,
 };
 
-enum { CLONE_ACCEPT_NEW };
+enum { CLONE_ACCEPT_NEW, CLONE_HEADER };
 
 static const struct option_spec clone_options[] = {
 	[CLONE_ACCEPT_NEW] = { "accept-new", NULL, "of a volume that this host does not know" },
+	[CLONE_HEADER] = HEADER_OPTION,
 	{ NULL, NULL, NULL },
 };
 
@@ -99,7 +107,7 @@ static int run_clone_fix(struct context *context, const struct arguments *a,
 			 struct envelope_error *e)
 {
 	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
-	int r = add_device(parameters, a->words[0], e);
+	int r = add_disk(parameters, a, CLONE_HEADER, e);
 
 	add_flag(parameters, "accept_new", a->values[CLONE_ACCEPT_NEW]);
 	if (r == 0)
@@ -119,10 +127,11 @@ const struct command command_clone_fix = {
 	clone_options, run_clone_fix,
 };
 
-enum { ERASE_CONFIRM };
+enum { ERASE_CONFIRM, ERASE_HEADER };
 
 static const struct option_spec erase_options[] = {
 	[ERASE_CONFIRM] = { "confirm", "UUID", "of the volume, instead of typing it" },
+	[ERASE_HEADER] = HEADER_OPTION,
 	{ NULL, NULL, NULL },
 };
 
@@ -154,7 +163,7 @@ static int run_erase(struct context *context, const struct arguments *a, struct 
 {
 	_cleanup_json_ struct json_object *parameters = json_object_new_object();
 	_cleanup_json_ struct json_object *dump = NULL, *reply = NULL;
-	int r = add_device(parameters, a->words[0], e);
+	int r = add_disk(parameters, a, ERASE_HEADER, e);
 
 	if (r == 0)
 		r = client_call(context, "Dump", parameters, &dump, e);

@@ -18,6 +18,7 @@ enum {
 	OPEN_ACCEPT_NEW,
 	OPEN_RECOVERY_KEY,
 	OPEN_TARGET,
+	OPEN_HEADER,
 	OPEN_TAB,
 	OPEN_WAIT,
 };
@@ -32,6 +33,7 @@ static const struct option_spec open_options[] = {
 	[OPEN_ACCEPT_NEW] = { "accept-new", NULL, "trust a volume that this host does not know" },
 	[OPEN_RECOVERY_KEY] = { "recovery-key", NULL, "open it by the recovery key that is typed" },
 	[OPEN_TARGET] = { "target", "envelope|crypt", "crypt: by dm-crypt, which no KEK stops" },
+	[OPEN_HEADER] = HEADER_OPTION,
 	[OPEN_TAB] = { "tab", "FILE", "with --all, instead of " ENVELOPE_TAB },
 	[OPEN_WAIT] = { "wait", "SECONDS", "with --all, for disks that are not there yet (0)" },
 	{ NULL, NULL, NULL },
@@ -40,7 +42,7 @@ static const struct option_spec open_options[] = {
 static int open_one(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
 	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
-	int r = add_device(parameters, a->words[0], e);
+	int r = add_disk(parameters, a, OPEN_HEADER, e);
 
 	if (r == 0)
 		r = add_number(parameters, "queue_timeout", a->values[OPEN_QUEUE_TIMEOUT], e);
@@ -76,6 +78,7 @@ static int open_entry(const struct context *context, const struct envelope_tab_e
 	add_flag(parameters, "readonly", entry->readonly);
 	add_flag(parameters, "allow_discards", entry->discard);
 	add_text(parameters, "target", entry->stock ? "crypt" : NULL);
+	add_text(parameters, "header", *entry->header ? entry->header : NULL);
 	if (entry->queue_timeout)
 		json_object_object_add(parameters, "queue_timeout",
 				       json_object_new_uint64(entry->queue_timeout));
@@ -212,7 +215,7 @@ static int run_open(struct context *context, const struct arguments *a, struct e
 		return envelope_fail(e, ENVELOPE_E_USAGE,
 				     "open: it takes DEVICE and NAME, or --all");
 	}
-	for (int i = OPEN_READONLY; i <= OPEN_TARGET; i++)
+	for (int i = OPEN_READONLY; i <= OPEN_HEADER; i++)
 		if (a->values[i])
 			return envelope_fail(e, ENVELOPE_E_USAGE,
 					     "open: --%s is of no use with --all",

@@ -41,7 +41,7 @@ void policy_cells(struct json_object *slot, char needs[static COMMAND_NEEDS_MAX]
 	}
 }
 
-enum { ADD_KEK, ADD_THRESHOLD, ADD_SET, ADD_RECOVERY_KEY, ADD_BY_RECOVERY_KEY };
+enum { ADD_KEK, ADD_THRESHOLD, ADD_SET, ADD_RECOVERY_KEY, ADD_BY_RECOVERY_KEY, ADD_HEADER };
 
 static const struct option_spec add_options[] = {
 	[ADD_KEK] = { "kek", "NAME", "a KEK of the slot; may be repeated" },
@@ -50,6 +50,7 @@ static const struct option_spec add_options[] = {
 	[ADD_RECOVERY_KEY] = { "recovery-key", NULL, "by a new recovery key, printed once" },
 	[ADD_BY_RECOVERY_KEY] = { "by-recovery-key", NULL,
 				  "open the volume by the recovery key that is typed" },
+	[ADD_HEADER] = HEADER_OPTION,
 	{ NULL, NULL, NULL },
 };
 
@@ -69,7 +70,7 @@ static int run_add(struct context *context, const struct arguments *a, struct en
 {
 	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
 	struct json_object *slot;
-	int r = add_device(parameters, a->words[0], e);
+	int r = add_disk(parameters, a, ADD_HEADER, e);
 
 	if (r == 0)
 		r = add_number(parameters, "threshold", a->values[ADD_THRESHOLD], e);
@@ -97,12 +98,13 @@ static int run_add(struct context *context, const struct arguments *a, struct en
 	return 0;
 }
 
-enum { REMOVE_FORCE, REMOVE_BY_RECOVERY_KEY };
+enum { REMOVE_FORCE, REMOVE_BY_RECOVERY_KEY, REMOVE_HEADER };
 
 static const struct option_spec remove_options[] = {
 	[REMOVE_FORCE] = { "force", NULL, "although no other slot opens it now" },
 	[REMOVE_BY_RECOVERY_KEY] = { "by-recovery-key", NULL,
 				     "the recovery key that is typed opens it" },
+	[REMOVE_HEADER] = HEADER_OPTION,
 	{ NULL, NULL, NULL },
 };
 
@@ -111,7 +113,7 @@ static int run_remove(struct context *context, const struct arguments *a, struct
 	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
 	struct json_object *slots;
 	size_t n;
-	int r = add_device(parameters, a->words[0], e);
+	int r = add_disk(parameters, a, REMOVE_HEADER, e);
 
 	if (r == 0)
 		r = add_number(parameters, "slot", a->words[1], e);
@@ -131,6 +133,11 @@ static int run_remove(struct context *context, const struct arguments *a, struct
 	return 0;
 }
 
+static const struct option_spec list_options[] = {
+	HEADER_OPTION,
+	{ NULL, NULL, NULL },
+};
+
 static int run_list(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
 	static const char *const titles[] = { "SLOT", "NEEDS", "KEKS", "CREATED" };
@@ -138,7 +145,7 @@ static int run_list(struct context *context, const struct arguments *a, struct e
 	struct json_object *slots;
 	struct table *table;
 	size_t n;
-	int r = add_device(parameters, a->words[0], e);
+	int r = add_disk(parameters, a, 0, e);
 
 	if (r == 0)
 		r = client_call(context, "Dump", parameters, &reply, e);
@@ -168,5 +175,5 @@ const struct command command_slot_remove = {
 	remove_options, run_remove,
 };
 const struct command command_slot_list = {
-	"slot list", "DEVICE", 1, 1, "The ways to its key", no_options, run_list,
+	"slot list", "DEVICE", 1, 1, "The ways to its key", list_options, run_list,
 };

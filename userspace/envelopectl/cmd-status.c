@@ -159,10 +159,15 @@ static void print_dump(struct json_object *d)
 		print_slot(json_object_array_get_idx(slots, i));
 }
 
+static const struct option_spec dump_options[] = {
+	HEADER_OPTION,
+	{ NULL, NULL, NULL },
+};
+
 static int run_dump(struct context *context, const struct arguments *a, struct envelope_error *e)
 {
 	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
-	int r = add_device(parameters, a->words[0], e);
+	int r = add_disk(parameters, a, 0, e);
 
 	if (r == 0)
 		r = client_call(context, "Dump", parameters, &reply, e);
@@ -172,5 +177,6 @@ static int run_dump(struct context *context, const struct arguments *a, struct e
 }
 
 const struct command command_dump = {
-	"dump", "DEVICE", 1, 1, "Slots and metadata of a volume, no secrets", no_options, run_dump,
+	"dump",	      "DEVICE", 1, 1, "Slots and metadata of a volume, no secrets",
+	dump_options, run_dump,
 };

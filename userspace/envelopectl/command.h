@@ -25,7 +25,7 @@ struct option_spec {
 	const char *help;
 };
 
-#define COMMAND_OPTIONS_MAX 10
+#define COMMAND_OPTIONS_MAX 12
 #define COMMAND_GIVEN_MAX   64
 #define COMMAND_NEEDS_MAX   32	 /* characters of a cell */
 #define COMMAND_KEKS_MAX    1024 /* the same */
@@ -85,6 +85,16 @@ void add_list(struct json_object *parameters, const char *name, const struct arg
 
 /** add_device() - "device": the absolute path of what device_path() finds */
 int add_device(struct json_object *parameters, const char *spec, struct envelope_error *e);
+
+/** HEADER_OPTION - of every command that takes a DEVICE; see add_disk() */
+#define HEADER_OPTION                                                                              \
+	{                                                                                          \
+		"header", "FILE", "its header is there, not on the device"                         \
+	}
+
+/** add_disk() - "device", the first word, and "header", the value of that option, if given */
+int add_disk(struct json_object *parameters, const struct arguments *arguments, int header,
+	     struct envelope_error *e);
 
 /** device_path() - a path, UUID=…, LABEL=… to an absolute path, malloc'ed */
 int device_path(const char *spec, char **path, struct envelope_error *e);

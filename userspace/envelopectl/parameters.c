@@ -131,3 +131,31 @@ int add_device(struct json_object *parameters, const char *spec, struct envelope
 	free(path);
 	return 0;
 }
+
+/* Which need not be there yet */
+static int absolute(const char *path, char *out, size_t room, struct envelope_error *e)
+{
+	char here[PATH_MAX] = "";
+	int n;
+
+	if (*path != '/' && !getcwd(here, sizeof(here)))
+		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: %s", path, strerror(errno));
+	n = snprintf(out, room, "%s%s%s", here, *here ? "/" : "", path);
+	if (!*path || n >= (int)room)
+		return envelope_fail(e, ENVELOPE_E_USAGE, "%s: no path of a header", path);
+	return 0;
+}
+
+int add_disk(struct json_object *parameters, const struct arguments *arguments, int header,
+	     struct envelope_error *e)
+{
+	char path[PATH_MAX];
+	int r = add_device(parameters, arguments->words[0], e);
+
+	if (r < 0 || !arguments->values[header])
+		return r;
+	r = absolute(arguments->values[header], path, sizeof(path), e);
+	if (r == 0)
+		add_text(parameters, "header", path);
+	return r;
+}

@@ -6,7 +6,7 @@
 
 int header_begin(struct op *op, struct envelope_volume *volume, struct envelope_error *e)
 {
-	int r = op_check_writable(envelope_volume_device(volume), e);
+	int r = op_check_writable(envelope_volume_header(volume), e);
 
 	if (r)
 		return r;

@@ -468,7 +468,7 @@ void lease_opened(struct device *device, const struct broker_opened *opened, uin
 	device->slot = token->slot;
 	if (!lease_is_fixed(device))
 		note_remove(device->manager, NOTE_RECOVERY, device->name);
-	else if (!note_leave(device->manager, NOTE_RECOVERY, device->name, device->uuid))
+	else if (!note_leave(device->manager, NOTE_RECOVERY, device->name, device->uuid, ""))
 		log_line(LOG_WARNING, &(struct log_fields) { .device = device->name },
 			 "%s: no note of its recovery key can be left", device->name);
 	device->wished_lease = opened_lease(opened);
@@ -491,7 +491,7 @@ int lease_lock(struct device *device, enum device_loss as, struct envelope_error
 	/* First of all the note, and it is not left by the way of sleep where a person said lock */
 	if (lease_is_locked(device))
 		as = DEVICE_LOCKED;
-	if (!note_leave(device->manager, note_of(as), device->name, device->uuid))
+	if (!note_leave(device->manager, note_of(as), device->name, device->uuid, ""))
 		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: no note of the lock can be left",
 				     device->name);
 	for (unsigned int i = 0; i < device->n_shares; i++)

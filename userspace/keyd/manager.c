@@ -96,6 +96,7 @@ void device_forget(struct device *device)
 	keyring_remove(device->key);
 	lease_unlock(device);
 	note_remove(device->manager, NOTE_RECOVERY, device->name);
+	note_remove(device->manager, NOTE_HEADER, device->name);
 	device_free(device);
 }
 

@@ -8,38 +8,60 @@
 
 #include "file.h"
 
+#define CONTENT_MAX (ENVELOPE_UUID_TEXT + 1 + NOTE_TEXT_MAX)
+
 static void path_of(const struct manager *m, enum note note, const char *name, char *path,
 		    size_t room)
 {
 	static const char *const suffixes[] = {
-		[NOTE_LOCKED] = "locked",
-		[NOTE_ASLEEP] = "asleep",
-		[NOTE_RECOVERY] = "recovery",
-		[NOTE_STOCK] = "crypt",
+		[NOTE_LOCKED] = "locked", [NOTE_ASLEEP] = "asleep", [NOTE_RECOVERY] = "recovery",
+		[NOTE_STOCK] = "crypt",	  [NOTE_HEADER] = "header",
 	};
 
 	snprintf(path, room, "%s/%s.%s", m->options->runtime_dir, name, suffixes[note]);
 }
 
-bool note_leave(const struct manager *m, enum note note, const char *name, const char *uuid)
+bool note_leave(const struct manager *m, enum note note, const char *name, const char *uuid,
+		const char *text)
 {
+	char path[PATH_MAX], content[CONTENT_MAX + 1];
+	int n = snprintf(content, sizeof(content), "%s\n%s", uuid, text);
+
+	path_of(m, note, name, path, sizeof(path));
+	return n <= CONTENT_MAX && envelope_file_replace(path, content, (size_t)n, 0600) == 0;
+}
+
+/* The text behind the uuid, in @content; NULL where there is none of this volume */
+static const char *find(const struct manager *m, enum note note, const char *name, const char *uuid,
+			char **content)
+{
+	size_t length = strlen(uuid);
 	char path[PATH_MAX];
 
 	path_of(m, note, name, path, sizeof(path));
-	return envelope_file_replace(path, uuid, strlen(uuid), 0600) == 0;
+	if (envelope_file_read(path, CONTENT_MAX, content, NULL))
+		*content = NULL;
+	if (!*content || strncmp(*content, uuid, length) || (*content)[length] != '\n')
+		return NULL;
+	return *content + length + 1;
 }
 
 bool note_is_there(const struct manager *m, enum note note, const char *name, const char *uuid)
 {
-	char path[PATH_MAX], *text;
-	bool same;
+	char *content;
+	bool there = find(m, note, name, uuid, &content);
 
-	path_of(m, note, name, path, sizeof(path));
-	if (envelope_file_read(path, ENVELOPE_UUID_TEXT, &text, NULL))
-		return false;
-	same = !strcmp(text, uuid);
-	free(text);
-	return same;
+	free(content);
+	return there;
+}
+
+void note_text(const struct manager *m, enum note note, const char *name, const char *uuid,
+	       char text[static NOTE_TEXT_MAX + 1])
+{
+	char *content;
+
+	snprintf(text, NOTE_TEXT_MAX + 1, "%s", find(m, note, name, uuid, &content) ?: "");
+	free(content);
 }
 
 void note_remove(const struct manager *m, enum note note, const char *name)

@@ -13,13 +13,26 @@ enum note {
 	NOTE_ASLEEP,   /* it was locked for the machine's sleep */
 	NOTE_RECOVERY, /* it was opened by its recovery key */
 	NOTE_STOCK,    /* dm-crypt has it, see stock.h */
+	NOTE_HEADER,   /* where its header is, if not on its disk */
 };
 
-/** note_leave() - of the mapping @name, of the volume @uuid; false where it cannot be left */
-bool note_leave(const struct manager *m, enum note note, const char *name, const char *uuid);
+#define NOTE_TEXT_MAX 255 /* characters */
+
+/**
+ * note_leave() - of the mapping @name, of the volume @uuid
+ * @text: what it says beyond that; ""
+ *
+ * Return: false where it cannot be left.
+ */
+bool note_leave(const struct manager *m, enum note note, const char *name, const char *uuid,
+		const char *text);
 
 /** note_is_there() - and of this volume: a mapping of the name may have been another's */
 bool note_is_there(const struct manager *m, enum note note, const char *name, const char *uuid);
+
+/** note_text() - what it says beyond that; "" where it is not there, or of another volume */
+void note_text(const struct manager *m, enum note note, const char *name, const char *uuid,
+	       char text[static NOTE_TEXT_MAX + 1]);
 
 void note_remove(const struct manager *m, enum note note, const char *name);
 

@@ -24,12 +24,11 @@
 	"%s is in use (%s): until it is closed, and opened by envelopectl, no KEK stops it"
 
 struct adopt {
-	char device[256];
+	struct op_disk disk;
 	struct policy policy;
 	char by[256]; /* the policy, for people */
 	enum passed_kind kind;
 	bool drop, accept_new;
-	struct stat st;
 	struct envelope_volume *volume;
 	uint8_t *dek;
 	struct envelope_token token;
@@ -40,12 +39,11 @@ struct adopt {
 
 static int read_parameters(struct op *op, struct adopt *a, struct envelope_error *e)
 {
-	static const char *const known[] = { "device", "keks",		"threshold",  "set",
-					     "by",     "drop_keyslots", "accept_new", NULL };
+	static const char *const known[] = { "device",	      "header",	    "keks",
+					     "threshold",     "set",	    "by",
+					     "drop_keyslots", "accept_new", NULL };
 	int r = op_known(op, known, e);
 
-	if (!r)
-		r = op_text(op, "device", true, a->device, sizeof(a->device), e);
 	if (!r)
 		r = policy_read(op, &a->policy, e);
 	if (!r)
@@ -55,7 +53,7 @@ static int read_parameters(struct op *op, struct adopt *a, struct envelope_error
 	if (!r)
 		r = op_bool(op, "accept_new", &a->accept_new, e);
 	if (!r)
-		r = op_lock_disk(op, a->device, &a->st, e);
+		r = op_disk(op, &a->disk, e);
 	return r;
 }
 
@@ -71,7 +69,7 @@ static int get_dek(struct op *op, struct adopt *a, struct envelope_error *e)
 	r = passed_secret(op, a->kind, secret, &size, e);
 	if (r)
 		return r;
-	op_step(op, "opening %s", a->device);
+	op_step(op, "opening %s", a->disk.device);
 	if (a->kind != PASSED_VOLUME_KEY)
 		return envelope_volume_open_keyslot(a->volume, secret, size, a->dek, e);
 	if (size != ENVELOPE_DEK_MAX && size != ENVELOPE_DEK_MAX / 2)
@@ -120,7 +118,7 @@ static int write_slot(struct op *op, struct adopt *a, struct envelope_error *e)
 		r = pin(op, a, e);
 	if (r)
 		return r;
-	op_step(op, "writing the slot to %s", a->device);
+	op_step(op, "writing the slot to %s", a->disk.device);
 	r = envelope_volume_put_witness(a->volume, a->dek, e);
 	if (!r)
 		r = envelope_volume_put_slot(a->volume, &a->token, e);
@@ -139,7 +137,8 @@ static int adopt(struct op *op, struct adopt *a, struct envelope_error *e)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
 	r = get_dek(op, a, e);
 	if (!r)
-		r = kek_ready(op, &a->policy, a->device, &a->st, &a->created_kek, a->warnings, e);
+		r = kek_ready(op, &a->policy, a->disk.device, &a->disk.st, &a->created_kek,
+			      a->warnings, e);
 	if (r)
 		return r;
 	op_step(op, "wrapping the key by %s", a->by);
@@ -153,10 +152,10 @@ static int adopt(struct op *op, struct adopt *a, struct envelope_error *e)
 static int prove(struct op *op, struct adopt *a, struct unlocked *u, struct envelope_error *e)
 {
 	const struct unlock_by by = { .accept_new = a->accept_new };
-	int r = unlock(op, a->device, &by, u, e);
+	int r = unlock_disk(op, &a->disk, &by, u, e);
 
 	if (!r && a->dek && !envelope_secret_equal(u->dek, a->dek, u->geometry->key_size))
-		r = envelope_fail(e, ENVELOPE_E_FAILED, "%s opens to another key", a->device);
+		r = envelope_fail(e, ENVELOPE_E_FAILED, "%s opens to another key", a->disk.device);
 	if (r || !a->drop)
 		return r;
 	a->dropped = envelope_volume_keyslots(u->volume);
@@ -179,10 +178,10 @@ static int adopted_already(struct adopt *a, struct envelope_error *e)
 
 	if (r || a->drop)
 		return r;
-	envelope_fail(e, ENVELOPE_E_EXISTS, "%s: an envelope volume already", a->device);
+	envelope_fail(e, ENVELOPE_E_EXISTS, "%s: an envelope volume already", a->disk.device);
 	return envelope_cure(e,
 			     "open it: envelopectl open %s NAME; other KEKs: envelopectl slot add",
-			     a->device);
+			     a->disk.device);
 }
 
 static void warn(const struct adopt *a, const struct unlocked *u)
@@ -190,9 +189,9 @@ static void warn(const struct adopt *a, const struct unlocked *u)
 	char user[256];
 
 	if (envelope_volume_keyslots(u->volume))
-		op_warn(a->warnings, KEYSLOTS_STAY, a->device, a->device);
-	if (S_ISBLK(a->st.st_mode) && device_user(a->st.st_rdev, user, sizeof(user)))
-		op_warn(a->warnings, STILL_DM_CRYPT, a->device, user);
+		op_warn(a->warnings, KEYSLOTS_STAY, a->disk.device, a->disk.device);
+	if (S_ISBLK(a->disk.st.st_mode) && device_user(a->disk.st.st_rdev, user, sizeof(user)))
+		op_warn(a->warnings, STILL_DM_CRYPT, a->disk.device, user);
 }
 
 static int run(struct op *op, struct adopt *a, struct unlocked *u, struct envelope_error *e)
@@ -200,9 +199,9 @@ static int run(struct op *op, struct adopt *a, struct unlocked *u, struct envelo
 	int r = read_parameters(op, a, e);
 
 	if (!r)
-		r = op_check_writable(a->device, e);
+		r = op_check_writable(*a->disk.header ? a->disk.header : a->disk.device, e);
 	if (!r)
-		r = envelope_volume_load_luks(a->device, &a->volume, e);
+		r = envelope_volume_load_luks(a->disk.device, a->disk.header, &a->volume, e);
 	if (!r)
 		r = envelope_volume_is_ours(a->volume) ? adopted_already(a, e) : adopt(op, a, e);
 	if (!r)
@@ -231,11 +230,11 @@ static void log_result(const struct adopt *a, const struct unlocked *u)
 	const struct log_fields about = { .id = LOG_ID_ADOPTED, .volume = u->geometry->uuid };
 
 	if (a->dek)
-		log_line(LOG_NOTICE, &about, "%s is adopted as volume %s, under %s", a->device,
+		log_line(LOG_NOTICE, &about, "%s is adopted as volume %s, under %s", a->disk.device,
 			 u->geometry->uuid, a->by);
 	if (a->dropped)
 		log_line(LOG_NOTICE, &about, "%s: volume %s: key slots of cryptsetup's dropped: %u",
-			 a->device, u->geometry->uuid, a->dropped);
+			 a->disk.device, u->geometry->uuid, a->dropped);
 }
 
 int op_adopt(struct op *op, struct json_object **result, struct envelope_error *e)

@@ -28,7 +28,7 @@ struct anew {
 };
 
 struct clone_fix {
-	char device[256];
+	struct op_disk disk;
 	struct unlock_by by;
 	struct unlocked u;
 	struct envelope_geometry geometry; /* as it will be */
@@ -39,20 +39,18 @@ struct clone_fix {
 
 static int read_parameters(struct op *op, struct clone_fix *c, struct envelope_error *e)
 {
-	static const char *const known[] = { "device", "accept_new", NULL };
+	static const char *const known[] = { "device", "header", "accept_new", NULL };
 	char user[256];
-	struct stat st;
 	int r = op_known(op, known, e);
 
 	if (!r)
-		r = op_text(op, "device", true, c->device, sizeof(c->device), e);
-	if (!r)
 		r = op_bool(op, "accept_new", &c->by.accept_new, e);
 	if (!r)
-		r = op_lock_disk(op, c->device, &st, e);
-	if (!r && S_ISBLK(st.st_mode) && device_user(st.st_rdev, user, sizeof(user)))
-		r = envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: %s", c->device, user);
-	return r ? r : op_check_writable(c->device, e);
+		r = op_disk(op, &c->disk, e);
+	if (!r && S_ISBLK(c->disk.st.st_mode) &&
+	    device_user(c->disk.st.st_rdev, user, sizeof(user)))
+		r = envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: %s", c->disk.device, user);
+	return r ? r : op_check_writable(*c->disk.header ? c->disk.header : c->disk.device, e);
 }
 
 static bool has_slot(const struct clone_fix *c, unsigned int id)
@@ -72,7 +70,7 @@ static int add(struct clone_fix *c, const struct envelope_token *old, struct env
 	if (has_slot(c, old->slot))
 		return 0;
 	if (old->n_shares == 1 && envelope_recovery_is(&old->shares[0])) {
-		op_warn(c->warnings, RECOVERY_LOST, c->device, c->device);
+		op_warn(c->warnings, RECOVERY_LOST, c->disk.device, c->disk.device);
 		return 0;
 	}
 	c->slots[c->n++].old = *old;
@@ -168,7 +166,7 @@ static int write_all(struct op *op, struct clone_fix *c, struct envelope_error *
 		r = pin(op, c, e);
 	if (r)
 		return r;
-	op_step(op, "writing the header of %s", c->device);
+	op_step(op, "writing the header of %s", c->disk.device);
 	r = put(c, &c->slots[0], e);
 	if (!r)
 		r = envelope_volume_rename(volume, c->geometry.uuid, e);
@@ -182,15 +180,16 @@ static int write_all(struct op *op, struct clone_fix *c, struct envelope_error *
 /* Opened as any volume is, and its new header backed up */
 static int prove(struct op *op, struct clone_fix *c, struct unlocked *u, struct envelope_error *e)
 {
-	int r = unlock(op, c->device, NULL, u, e);
+	int r = unlock_disk(op, &c->disk, NULL, u, e);
 
 	if (!r && (strcmp(u->geometry->uuid, c->geometry.uuid) ||
 		   !envelope_secret_equal(u->dek, c->u.dek, c->geometry.key_size)))
-		r = envelope_fail(e, ENVELOPE_E_FAILED, "%s opens to another key", c->device);
+		r = envelope_fail(e, ENVELOPE_E_FAILED, "%s opens to another key", c->disk.device);
 	if (!r)
 		r = envelope_volume_backup(u->volume, op->manager->headers_dir, HEADERS_KEPT, e);
 	if (r)
-		envelope_cure(e, "mend this, then repeat it: envelopectl clone-fix %s", c->device);
+		envelope_cure(e, "mend this, then repeat it: envelopectl clone-fix %s",
+			      c->disk.device);
 	return r;
 }
 
@@ -199,7 +198,7 @@ static int fix(struct op *op, struct clone_fix *c, struct unlocked *u, struct en
 	int r = read_parameters(op, c, e);
 
 	if (!r)
-		r = unlock(op, c->device, &c->by, &c->u, e);
+		r = unlock_disk(op, &c->disk, &c->by, &c->u, e);
 	if (!r)
 		r = choose_slots(c, e);
 	if (!r)
@@ -220,7 +219,8 @@ int op_clone_fix(struct op *op, struct json_object **result, struct envelope_err
 		snprintf(was, sizeof(was), "%s", c.slots[0].old.uuid);
 		log_line(LOG_NOTICE,
 			 &(struct log_fields) { .id = LOG_ID_CLONE, .volume = c.geometry.uuid },
-			 "%s, a copy of volume %s, is volume %s", c.device, was, c.geometry.uuid);
+			 "%s, a copy of volume %s, is volume %s", c.disk.device, was,
+			 c.geometry.uuid);
 		*result = json_object_new_object();
 		op_add_text(*result, "uuid", c.geometry.uuid);
 		op_add_text(*result, "was", was);

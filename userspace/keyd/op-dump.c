@@ -52,10 +52,10 @@ static struct json_object *describe(struct op *op, struct envelope_volume *volum
 
 int op_dump(struct op *op, struct json_object **result, struct envelope_error *e)
 {
-	static const char *const known[] = { "device", NULL };
+	static const char *const known[] = { "device", "header", NULL };
 	_cleanup_volume_ struct envelope_volume *volume = NULL;
 	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
-	char device[256];
+	char device[256], header[256] = "";
 	uint64_t sectors;
 	size_t n;
 	int r = op_known(op, known, e);
@@ -63,7 +63,9 @@ int op_dump(struct op *op, struct json_object **result, struct envelope_error *e
 	if (!r)
 		r = op_text(op, "device", true, device, sizeof(device), e);
 	if (!r)
-		r = envelope_volume_load(device, &volume, e);
+		r = op_text(op, "header", false, header, sizeof(header), e);
+	if (!r)
+		r = envelope_volume_load(device, header, &volume, e);
 	if (!r)
 		r = envelope_volume_slots(volume, slots, &n, e);
 	if (!r)

@@ -9,19 +9,16 @@
 #include "pin.h"
 #include "volume.h"
 
-static int check(struct op *op, const char *device, const char *uuid,
-		 struct envelope_volume **volume, struct envelope_error *e)
+static int check(const struct op_disk *disk, const char *uuid, struct envelope_volume **volume,
+		 struct envelope_error *e)
 {
 	char name[TABLE_NAME_MAX + 1] = "", user[256];
 	struct envelope_error ignored;
-	const char *found;
-	struct stat st;
-	int r = op_lock_disk(op, device, &st, e);
+	const char *found, *device = disk->device;
+	int r = op_check_writable(*disk->header ? disk->header : device, e);
 
 	if (!r)
-		r = op_check_writable(device, e);
-	if (!r)
-		r = envelope_volume_load(device, volume, e);
+		r = envelope_volume_load(device, disk->header, volume, e);
 	if (r)
 		return r;
 	found = envelope_volume_geometry(*volume)->uuid;
@@ -40,27 +37,29 @@ static int check(struct op *op, const char *device, const char *uuid,
 		envelope_fail(e, ENVELOPE_E_BUSY, "%s is open as %s", device, name);
 		return envelope_cure(e, "envelopectl close %s", name);
 	}
-	if (S_ISBLK(st.st_mode) && device_user(st.st_rdev, user, sizeof(user)))
+	if (S_ISBLK(disk->st.st_mode) && device_user(disk->st.st_rdev, user, sizeof(user)))
 		return envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: %s", device, user);
 	return 0;
 }
 
 int op_erase(struct op *op, struct json_object **result, struct envelope_error *e)
 {
-	static const char *const known[] = { "device", "uuid", NULL };
+	static const char *const known[] = { "device", "header", "uuid", NULL };
 	_cleanup_volume_ struct envelope_volume *volume = NULL;
-	char device[256], uuid[ENVELOPE_UUID_TEXT + 1];
+	char uuid[ENVELOPE_UUID_TEXT + 1];
+	struct op_disk disk = {};
+	const char *device = disk.device;
 	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
 	size_t n = 0;
 	unsigned int keyslots;
 	int backups, r = op_known(op, known, e);
 
 	if (!r)
-		r = op_text(op, "device", true, device, sizeof(device), e);
-	if (!r)
 		r = op_text(op, "uuid", true, uuid, sizeof(uuid), e);
 	if (!r)
-		r = check(op, device, uuid, &volume, e);
+		r = op_disk(op, &disk, e);
+	if (!r)
+		r = check(&disk, uuid, &volume, e);
 	if (r)
 		return r;
 	if (envelope_volume_slots(volume, slots, &n, NULL))

@@ -12,14 +12,14 @@
 #include "unlock.h"
 
 struct format {
-	char device[256], label[48], uuid[ENVELOPE_UUID_TEXT + 1];
+	struct op_disk disk;
+	char label[48], uuid[ENVELOPE_UUID_TEXT + 1];
 	struct policy policy;
 	char by[256]; /* the policy, for people */
 	uint32_t sector_size;
 	bool force, accept_new;
 	struct envelope_format volume;
 	struct envelope_geometry geometry;
-	struct stat st;
 	struct envelope_token token;
 	bool created_kek;
 	struct json_object *warnings;
@@ -27,12 +27,11 @@ struct format {
 
 static int read_parameters(struct op *op, struct format *f, struct envelope_error *e)
 {
-	static const char *const known[] = { "device",	    "keks",  "threshold",  "label", "uuid",
-					     "sector_size", "force", "accept_new", "set",   NULL };
+	static const char *const known[] = { "device",	   "header", "keks",	    "threshold",
+					     "label",	   "uuid",   "sector_size", "force",
+					     "accept_new", "set",    NULL };
 	int r = op_known(op, known, e);
 
-	if (!r)
-		r = op_text(op, "device", true, f->device, sizeof(f->device), e);
 	if (!r)
 		r = policy_read(op, &f->policy, e);
 	if (!r && !f->policy.n && !*f->policy.set)
@@ -47,7 +46,10 @@ static int read_parameters(struct op *op, struct format *f, struct envelope_erro
 		r = op_bool(op, "force", &f->force, e);
 	if (!r)
 		r = op_bool(op, "accept_new", &f->accept_new, e);
-	f->volume = (struct envelope_format) { .device = f->device,
+	if (!r)
+		r = op_disk(op, &f->disk, e);
+	f->volume = (struct envelope_format) { .device = f->disk.device,
+					       .header = *f->disk.header ? f->disk.header : NULL,
 					       .uuid = *f->uuid ? f->uuid : NULL,
 					       .label = *f->label ? f->label : NULL,
 					       .sector_size = f->sector_size,
@@ -66,16 +68,14 @@ static int check_pin(struct op *op, struct format *f, struct envelope_error *e)
 					       &ignored) == -ENVELOPE_E_NOT_PINNED)
 		return 0;
 	return envelope_fail(e, ENVELOPE_E_PIN_MISMATCH, "%s: this host trusts another volume %s",
-			     f->device, f->geometry.uuid);
+			     f->disk.device, f->geometry.uuid);
 }
 
 static int check(struct op *op, struct format *f, struct envelope_error *e)
 {
-	int r = op_lock_disk(op, f->device, &f->st, e);
+	int r;
 
-	if (r)
-		return r;
-	op_step(op, "checking that %s is free", f->device);
+	op_step(op, "checking that %s is free", f->disk.device);
 	r = envelope_volume_check_device(&f->volume, &f->geometry, e);
 	if (!r)
 		r = check_pin(op, f, e);
@@ -88,10 +88,10 @@ static int prove(struct op *op, const struct format *f, const uint8_t *dek,
 {
 	const struct unlock_by by = { .accept_new = true };
 	_cleanup_unlocked_ struct unlocked u = {};
-	int r = unlock(op, f->device, &by, &u, e);
+	int r = unlock_disk(op, &f->disk, &by, &u, e);
 
 	if (!r && !envelope_secret_equal(u.dek, dek, f->geometry.key_size))
-		r = envelope_fail(e, ENVELOPE_E_FAILED, "%s opens to another key", f->device);
+		r = envelope_fail(e, ENVELOPE_E_FAILED, "%s opens to another key", f->disk.device);
 	if (!r)
 		r = envelope_volume_backup(u.volume, op->manager->headers_dir, HEADERS_KEPT, e);
 	return r;
@@ -106,7 +106,7 @@ static int write_and_prove(struct op *op, struct format *f, const uint8_t *dek,
 	r = seal_slot(op, &f->geometry, 0, &f->policy, dek, &f->token, e);
 	if (r)
 		return r;
-	op_step(op, "writing the header to %s", f->device);
+	op_step(op, "writing the header to %s", f->disk.device);
 	f->volume.uuid = f->geometry.uuid;
 	r = envelope_volume_format(&f->volume, &f->geometry, dek, &f->token, e);
 	if (r)
@@ -116,7 +116,7 @@ static int write_and_prove(struct op *op, struct format *f, const uint8_t *dek,
 		envelope_cure(
 			e,
 			"%s has its header, but is not done: mend this, then repeat with --force",
-			f->device);
+			f->disk.device);
 	return r;
 }
 
@@ -127,7 +127,8 @@ static int format(struct op *op, struct format *f, uint8_t *dek, struct envelope
 	if (!r)
 		r = check(op, f, e);
 	if (!r)
-		r = kek_ready(op, &f->policy, f->device, &f->st, &f->created_kek, f->warnings, e);
+		r = kek_ready(op, &f->policy, f->disk.device, &f->disk.st, &f->created_kek,
+			      f->warnings, e);
 	if (!r && envelope_random(dek, f->geometry.key_size))
 		r = envelope_fail(e, ENVELOPE_E_FAILED, "no random numbers for a key");
 	return r ? r : write_and_prove(op, f, dek, e);
@@ -151,7 +152,7 @@ int op_format(struct op *op, struct json_object **result, struct envelope_error 
 		 &(struct log_fields) { .id = LOG_ID_FORMATTED,
 					.volume = f.geometry.uuid,
 					.kek = f.token.shares[0].kek },
-		 "%s is formatted as volume %s, under %s", f.device, f.geometry.uuid, f.by);
+		 "%s is formatted as volume %s, under %s", f.disk.device, f.geometry.uuid, f.by);
 	*result = json_object_new_object();
 	op_add_text(*result, "uuid", f.geometry.uuid);
 	json_object_object_add(*result, "slot", op_slot(0, &f.token));

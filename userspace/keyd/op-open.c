@@ -11,6 +11,7 @@
 #include "device-use.h"
 #include "device.h"
 #include "log.h"
+#include "note.h"
 #include "op.h"
 #include "stock.h"
 #include "unlock.h"
@@ -20,12 +21,11 @@
 #define TRUSTED	     "this host trusts the volume from now on"
 
 struct open {
-	char device[256];
+	struct op_disk disk;
 	bool stock; /* by dm-crypt */
 	struct unlock_by by;
 	struct table table;
 	struct broker_opened opened;
-	struct stat st;
 };
 
 static int read_policy(struct op *op, struct table *table, struct envelope_error *e)
@@ -66,14 +66,13 @@ static int read_target(struct op *op, struct open *o, struct envelope_error *e)
 static int read_parameters(struct op *op, struct open *o, struct envelope_error *e)
 {
 	static const char *const known[] = {
-		"device",	 "name",       "readonly",     "allow_discards", "on_key_loss",
-		"queue_timeout", "accept_new", "recovery_key", "target",	 NULL
+		"device",      "name",		"readonly",   "allow_discards",
+		"on_key_loss", "queue_timeout", "accept_new", "recovery_key",
+		"target",      "header",	NULL
 	};
 	char name[256];
 	int r = op_known(op, known, e);
 
-	if (!r)
-		r = op_text(op, "device", true, o->device, sizeof(o->device), e);
 	if (!r)
 		r = op_text(op, "name", true, name, sizeof(name), e);
 	if (!r)
@@ -100,17 +99,17 @@ static int check_free(struct op *op, struct open *o, struct envelope_error *e)
 	int r = broker_lock_name(op, o->table.name, e);
 
 	if (!r)
-		r = op_lock_disk(op, o->device, &o->st, e);
-	if (!r && !S_ISBLK(o->st.st_mode)) {
-		envelope_fail(e, ENVELOPE_E_USAGE, "%s is no block device", o->device);
+		r = op_disk(op, &o->disk, e);
+	if (!r && !S_ISBLK(o->disk.st.st_mode)) {
+		envelope_fail(e, ENVELOPE_E_USAGE, "%s is no block device", o->disk.device);
 		r = envelope_cure(e, "for an image file, make one: losetup --find --show %s",
-				  o->device);
+				  o->disk.device);
 	}
 	if (!r && !o->table.readonly) {
-		r = op_check_writable(o->device, e);
+		r = op_check_writable(o->disk.device, e);
 		if (r)
 			envelope_cure(e, "repeat with --readonly, or: blockdev --setrw %s",
-				      o->device);
+				      o->disk.device);
 	}
 	if (!r && !o->stock)
 		r = device_target_check(e);
@@ -144,17 +143,17 @@ static int check_not_open(const struct open *o, const struct unlocked *u, struct
 	if (r)
 		return r;
 	if (*other) {
-		envelope_fail(e, ENVELOPE_E_BUSY, "%s: its volume %s is open as %s", o->device,
+		envelope_fail(e, ENVELOPE_E_BUSY, "%s: its volume %s is open as %s", o->disk.device,
 			      u->geometry->uuid, other);
-		if (!is_below(other, o->st.st_rdev))
+		if (!is_below(other, o->disk.st.st_rdev))
 			envelope_cure(e,
 				      "that is another disk: if this is to be used as well, and "
 				      "is a copy of it: envelopectl clone-fix %s",
-				      o->device);
+				      o->disk.device);
 		return -ENVELOPE_E_BUSY;
 	}
-	if (device_user(o->st.st_rdev, user, sizeof(user)))
-		return envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: %s", o->device, user);
+	if (device_user(o->disk.st.st_rdev, user, sizeof(user)))
+		return envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: %s", o->disk.device, user);
 	return 0;
 }
 
@@ -169,10 +168,11 @@ static int fill_table(struct op *op, struct open *o, const struct unlocked *u,
 		return r;
 	table->length -= table->length % (geometry->sector_size / 512);
 	if (!table->length)
-		return envelope_fail(e, ENVELOPE_E_TOO_SMALL, "%s has no room for data", o->device);
+		return envelope_fail(e, ENVELOPE_E_TOO_SMALL, "%s has no room for data",
+				     o->disk.device);
 	memcpy(table->uuid, geometry->uuid, sizeof(table->uuid));
-	snprintf(table->device, sizeof(table->device), "%u:%u", major(o->st.st_rdev),
-		 minor(o->st.st_rdev));
+	snprintf(table->device, sizeof(table->device), "%u:%u", major(o->disk.st.st_rdev),
+		 minor(o->disk.st.st_rdev));
 	table->offset = geometry->data_offset / 512;
 	table->key_size = geometry->key_size;
 	table->sector_size = geometry->sector_size;
@@ -180,15 +180,30 @@ static int fill_table(struct op *op, struct open *o, const struct unlocked *u,
 	table->lease = opened_lease(&o->opened);
 	if (envelope_key_check(u->dek, geometry->key_size, table->key_check))
 		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: its key cannot be checked",
-				     o->device);
+				     o->disk.device);
 	return 0;
+}
+
+/* The kernel knows the disk, and nothing of a header that lies elsewhere */
+static int note_header(struct op *op, const struct open *o, struct envelope_error *e)
+{
+	const struct table *table = &o->table;
+
+	note_remove(op->manager, NOTE_HEADER, table->name);
+	if (!*o->disk.header ||
+	    note_leave(op->manager, NOTE_HEADER, table->name, table->uuid, o->disk.header))
+		return 0;
+	return envelope_fail(e, ENVELOPE_E_IO, "%s: no note can be left in %s", table->name,
+			     op->manager->options->runtime_dir);
 }
 
 static int map(struct op *op, const struct open *o, const uint8_t *dek, struct envelope_error *e)
 {
 	const struct table *table = &o->table;
-	int r = device_create(table, e);
+	int r = note_header(op, o, e);
 
+	if (!r)
+		r = device_create(table, e);
 	if (r)
 		return r;
 	r = broker_table(op, BROKER_ACTIVATE, table, &o->opened, dek, e);
@@ -228,14 +243,14 @@ int op_open(struct op *op, struct json_object **result, struct envelope_error *e
 	if (!r)
 		r = check_free(op, &o, e);
 	if (!r)
-		r = unlock(op, o.device, &o.by, &u, e);
+		r = unlock_disk(op, &o.disk, &o.by, &u, e);
 	if (!r)
 		r = check_not_open(&o, &u, e);
 	if (!r)
 		r = fill_table(op, &o, &u, e);
 	if (r)
 		return r;
-	op_step(op, "mapping %s as %s", o.device, o.table.name);
+	op_step(op, "mapping %s as %s", o.disk.device, o.table.name);
 	r = o.stock ? stock_map(op, &u, &o.table, e) : map(op, &o, u.dek, e);
 	if (r)
 		return r;
@@ -243,11 +258,11 @@ int op_open(struct op *op, struct json_object **result, struct envelope_error *e
 				      .volume = u.geometry->uuid,
 				      .device = o.table.name,
 				      .kek = u.slots[u.opened].token.shares[0].kek };
-	log_line(LOG_NOTICE, &about, "%s is open as %s", o.device, o.table.name);
+	log_line(LOG_NOTICE, &about, "%s is open as %s", o.disk.device, o.table.name);
 	if (o.stock)
 		log_line(LOG_WARNING, &about, "%s: " UNFENCED, o.table.name);
 	if (u.pinned)
-		log_line(LOG_WARNING, &about, "%s: " TRUSTED ", as asked", o.device);
+		log_line(LOG_WARNING, &about, "%s: " TRUSTED ", as asked", o.disk.device);
 	*result = describe(&o, &u);
 	return 0;
 }

@@ -16,7 +16,7 @@
 	"header backups of before, and copies of the disk, still open by their KEKs: see %s"
 
 struct release {
-	char device[256];
+	struct op_disk disk;
 	enum passed_kind kind;
 	bool drop;
 	int keyslot;
@@ -25,19 +25,16 @@ struct release {
 
 static int read_parameters(struct op *op, struct release *release, struct envelope_error *e)
 {
-	static const char *const known[] = { "device", "by", "drop_slots", NULL };
-	struct stat st;
+	static const char *const known[] = { "device", "header", "by", "drop_slots", NULL };
 	int r = op_known(op, known, e);
 
-	if (!r)
-		r = op_text(op, "device", true, release->device, sizeof(release->device), e);
 	if (!r)
 		r = passed_kind(op, &release->kind, e);
 	if (!r && release->kind == PASSED_VOLUME_KEY)
 		r = envelope_fail(e, ENVELOPE_E_USAGE, "by must be passphrase or key_file");
 	if (!r)
 		r = op_bool(op, "drop_slots", &release->drop, e);
-	return r ? r : op_lock_disk(op, release->device, &st, e);
+	return r ? r : op_disk(op, &release->disk, e);
 }
 
 /* Its lease could not be renewed any more */
@@ -54,7 +51,7 @@ static int check_closed(const struct release *release, const struct unlocked *u,
 	}
 	if (!*name)
 		return 0;
-	envelope_fail(e, ENVELOPE_E_BUSY, "%s is open as %s", release->device, name);
+	envelope_fail(e, ENVELOPE_E_BUSY, "%s is open as %s", release->disk.device, name);
 	return envelope_cure(e, "envelopectl close %s", name);
 }
 
@@ -82,7 +79,7 @@ static int add_keyslot(struct op *op, struct release *release, struct unlocked *
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
 	r = passed_secret(op, release->kind, secret, &size, e);
 	if (!r)
-		r = unlock(op, release->device, NULL, u, e);
+		r = unlock_disk(op, &release->disk, NULL, u, e);
 	if (!r && release->drop)
 		r = check_closed(release, u, e);
 	if (!r)
@@ -111,12 +108,12 @@ int op_release(struct op *op, struct json_object **result, struct envelope_error
 	log_line(LOG_NOTICE,
 		 &(struct log_fields) { .id = LOG_ID_RELEASED, .volume = u.geometry->uuid },
 		 "%s: volume %s is released to key slot %d of cryptsetup's; slots dropped: %zu",
-		 release.device, u.geometry->uuid, release.keyslot, release.dropped);
+		 release.disk.device, u.geometry->uuid, release.keyslot, release.dropped);
 	warnings = json_object_new_array();
 	if (release.drop)
 		op_warn(warnings, BACKUPS_HAVE_SLOTS, op->manager->headers_dir);
 	else
-		op_warn(warnings, OPENS_BY_PASSPHRASE, release.device);
+		op_warn(warnings, OPENS_BY_PASSPHRASE, release.disk.device);
 	*result = json_object_new_object();
 	op_add_text(*result, "uuid", u.geometry->uuid);
 	op_add_number(*result, "keyslot", (uint64_t)release.keyslot);

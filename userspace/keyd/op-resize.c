@@ -6,19 +6,22 @@
 #include "device-use.h"
 #include "device.h"
 #include "log.h"
+#include "note.h"
 #include "op.h"
 #include "volume.h"
 
-static int measure(const struct table *table, uint64_t *length, struct envelope_error *e)
+static int measure(struct op *op, const struct table *table, uint64_t *length,
+		   struct envelope_error *e)
 {
 	_cleanup_volume_ struct envelope_volume *volume = NULL;
-	char path[64];
+	char path[64], header[NOTE_TEXT_MAX + 1];
 	int r;
 
 	if (!device_path(table->device, path, sizeof(path)))
 		return envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s: its disk %s is gone",
 				     table->name, table->device);
-	r = envelope_volume_load(path, &volume, e);
+	note_text(op->manager, NOTE_HEADER, table->name, table->uuid, header);
+	r = envelope_volume_load(path, header, &volume, e);
 	if (!r && strcmp(envelope_volume_geometry(volume)->uuid, table->uuid))
 		r = envelope_fail(e, ENVELOPE_E_WITNESS_MISMATCH,
 				  "%s: %s holds the header of another volume", table->name, path);
@@ -46,7 +49,7 @@ int op_resize(struct op *op, struct json_object **result, struct envelope_error 
 	if (r)
 		return r;
 	old = table.length;
-	r = measure(&table, &new, e);
+	r = measure(op, &table, &new, e);
 	if (!r && new != old) {
 		table.length = new;
 		r = broker_table(op, BROKER_RELOAD, &table, NULL, NULL, e);

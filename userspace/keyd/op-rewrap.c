@@ -102,20 +102,17 @@ static int renew_all(struct op *op, struct unlocked *u, bool *changed, struct en
 
 int op_rewrap(struct op *op, struct json_object **result, struct envelope_error *e)
 {
-	static const char *const known[] = { "device", NULL };
+	static const char *const known[] = { "device", "header", NULL };
 	_cleanup_unlocked_ struct unlocked u = {};
 	bool changed = false;
 	unsigned int slot;
-	char device[256];
-	struct stat st;
+	struct op_disk disk = {};
 	int r = op_known(op, known, e);
 
 	if (!r)
-		r = op_text(op, "device", true, device, sizeof(device), e);
+		r = op_disk(op, &disk, e);
 	if (!r)
-		r = op_lock_disk(op, device, &st, e);
-	if (!r)
-		r = unlock(op, device, NULL, &u, e);
+		r = unlock_disk(op, &disk, NULL, &u, e);
 	slot = r ? 0 : u.slots[u.opened].token.slot;
 	if (!r)
 		r = renew_all(op, &u, &changed, e);
@@ -129,7 +126,7 @@ int op_rewrap(struct op *op, struct json_object **result, struct envelope_error 
 		log_line(
 			LOG_NOTICE,
 			&(struct log_fields) { .id = LOG_ID_REWRAPPED, .volume = u.geometry->uuid },
-			"%s: volume %s is rewrapped", device, u.geometry->uuid);
+			"%s: volume %s is rewrapped", disk.device, u.geometry->uuid);
 	*result = json_object_new_object();
 	json_object_object_add(*result, "slots", op_slots(u.slots, u.n_slots));
 	op_add_bool(*result, "changed", changed);

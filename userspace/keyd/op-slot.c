@@ -82,7 +82,7 @@ static void log_change(const struct unlocked *u, const char *fmt, unsigned int s
 }
 
 struct addition {
-	char device[256];
+	struct op_disk disk;
 	struct policy policy;
 	char by[256]; /* the policy, for people */
 	uint8_t *recovery;
@@ -110,13 +110,10 @@ static int make_recovery(struct addition *a, struct envelope_error *e)
 static int read_add(struct op *op, struct addition *a, struct envelope_error *e)
 {
 	static const char *const known[] = { "device",		"keks", "threshold", "recovery_key",
-					     "by_recovery_key", "set",	NULL };
+					     "by_recovery_key", "set",	"header",    NULL };
 	bool recovery = false;
-	struct stat st;
 	int r = op_known(op, known, e);
 
-	if (!r)
-		r = op_text(op, "device", true, a->device, sizeof(a->device), e);
 	if (!r)
 		r = policy_read(op, &a->policy, e);
 	if (!r)
@@ -131,7 +128,7 @@ static int read_add(struct op *op, struct addition *a, struct envelope_error *e)
 	if (!r && !a->policy.n && !*a->policy.set)
 		r = envelope_fail(e, ENVELOPE_E_USAGE, "a slot needs a KEK");
 	policy_text(&a->policy, a->by, sizeof(a->by));
-	return r ? r : op_lock_disk(op, a->device, &st, e);
+	return r ? r : op_disk(op, &a->disk, e);
 }
 
 static int add_slot(struct op *op, struct addition *a, struct unlocked *u, struct envelope_error *e)
@@ -140,7 +137,7 @@ static int add_slot(struct op *op, struct addition *a, struct unlocked *u, struc
 	int r = a->recovery ? 0 : kek_ensure_all(op, &a->policy, e);
 
 	if (!r)
-		r = unlock(op, a->device, &a->unlock, u, e);
+		r = unlock_disk(op, &a->disk, &a->unlock, u, e);
 	if (!r)
 		r = unused_id(u, &slot, e);
 	if (r)
@@ -175,7 +172,7 @@ int op_slot_add(struct op *op, struct json_object **result, struct envelope_erro
 }
 
 struct removal {
-	char device[256];
+	struct op_disk disk;
 	uint32_t slot;
 	bool force;
 	struct unlock_by by;
@@ -183,13 +180,11 @@ struct removal {
 
 static int read_remove(struct op *op, struct removal *removal, struct envelope_error *e)
 {
-	static const char *const known[] = { "device", "slot", "force", "by_recovery_key", NULL };
-	struct stat st;
+	static const char *const known[] = { "device", "header",	  "slot",
+					     "force",  "by_recovery_key", NULL };
 	int r = op_known(op, known, e);
 
 	removal->slot = ENVELOPE_SLOTS_MAX;
-	if (!r)
-		r = op_text(op, "device", true, removal->device, sizeof(removal->device), e);
 	if (!r)
 		r = op_number(op, "slot", ENVELOPE_SLOTS_MAX - 1, &removal->slot, e);
 	if (!r && removal->slot == ENVELOPE_SLOTS_MAX)
@@ -200,7 +195,7 @@ static int read_remove(struct op *op, struct removal *removal, struct envelope_e
 		r = op_bool(op, "by_recovery_key", &removal->by.recovery, e);
 	if (!r)
 		removal->by.without = 1U << removal->slot;
-	return r ? r : op_lock_disk(op, removal->device, &st, e);
+	return r ? r : op_disk(op, &removal->disk, e);
 }
 
 static int check_removable(const struct unlocked *u, const struct removal *removal,
@@ -211,17 +206,17 @@ static int check_removable(const struct unlocked *u, const struct removal *remov
 	for (size_t i = 0; i < u->n_slots; i++)
 		there += u->slots[i].token.slot == removal->slot;
 	if (!there) {
-		envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s has no slot %u", removal->device,
+		envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s has no slot %u", removal->disk.device,
 			      removal->slot);
 		return envelope_cure(e, "see which it has: envelopectl slot list %s",
-				     removal->device);
+				     removal->disk.device);
 	}
 	if (there < u->n_slots)
 		return 0;
-	envelope_fail(e, ENVELOPE_E_NO_SLOT, "%s: slot %u is its last", removal->device,
+	envelope_fail(e, ENVELOPE_E_NO_SLOT, "%s: slot %u is its last", removal->disk.device,
 		      removal->slot);
 	return envelope_cure(e, "add another first; or destroy the volume: envelopectl erase %s",
-			     removal->device);
+			     removal->disk.device);
 }
 
 /*
@@ -231,7 +226,7 @@ static int check_removable(const struct unlocked *u, const struct removal *remov
 static int unlock_by_others(struct op *op, const struct removal *removal, struct unlocked *u,
 			    struct envelope_error *e)
 {
-	int r = unlock(op, removal->device, &removal->by, u, e);
+	int r = unlock_disk(op, &removal->disk, &removal->by, u, e);
 
 	if (u->n_slots && check_removable(u, removal, e))
 		return -(int)e->code;
@@ -241,7 +236,7 @@ static int unlock_by_others(struct op *op, const struct removal *removal, struct
 	if (!removal->force || removal->by.recovery)
 		return r;
 	unlock_free(u);
-	return unlock(op, removal->device, NULL, u, e);
+	return unlock_disk(op, &removal->disk, NULL, u, e);
 }
 
 /* What the host does not trust now, it does not trust because a slot went */

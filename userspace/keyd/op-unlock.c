@@ -14,6 +14,7 @@
 #include "device.h"
 #include "lease.h"
 #include "log.h"
+#include "note.h"
 #include "op.h"
 #include "unlock.h"
 
@@ -64,13 +65,14 @@ static int give_key(struct op *op, const struct table *table, const struct unloc
 {
 	_cleanup_unlocked_ struct unlocked u = {};
 	struct broker_opened opened;
-	char path[64];
+	char path[64], header[NOTE_TEXT_MAX + 1];
 	int r;
 
 	if (!device_path(table->device, path, sizeof(path)))
 		return envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s: its disk %s is gone",
 				     table->name, table->device);
-	r = unlock(op, path, by, &u, e);
+	note_text(op->manager, NOTE_HEADER, table->name, table->uuid, header);
+	r = unlock(op, path, header, by, &u, e);
 	opened_by(op, &u, &opened);
 	if (!r)
 		r = check_same(table, &u, e);

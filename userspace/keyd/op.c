@@ -192,20 +192,34 @@ void op_step(struct op *op, const char *fmt, ...)
 		op->more = false; /* gone or deaf: the work goes on without */
 }
 
-int op_lock_disk(struct op *op, const char *device, struct stat *st, struct envelope_error *e)
+static int full_path(const char *path, struct envelope_error *e)
 {
-	uint64_t disk[2];
+	if (*path == '/' || !*path)
+		return 0;
+	return envelope_fail(e, ENVELOPE_E_USAGE, "%s: a disk is given by its full path", path);
+}
 
-	if (*device != '/')
-		return envelope_fail(e, ENVELOPE_E_USAGE, "%s: a disk is given by its full path",
-				     device);
-	if (stat(device, st))
+int op_disk(struct op *op, struct op_disk *disk, struct envelope_error *e)
+{
+	const struct stat *st = &disk->st;
+	uint64_t id[2];
+	int r = op_text(op, "device", true, disk->device, sizeof(disk->device), e);
+
+	if (!r)
+		r = op_text(op, "header", false, disk->header, sizeof(disk->header), e);
+	if (!r)
+		r = full_path(disk->device, e);
+	if (!r)
+		r = full_path(disk->header, e);
+	if (r)
+		return r;
+	if (stat(disk->device, &disk->st))
 		return envelope_fail(e, errno == ENOENT ? ENVELOPE_E_NOT_FOUND : ENVELOPE_E_IO,
-				     "%s: %s", device, strerror(errno));
+				     "%s: %s", disk->device, strerror(errno));
 	/* A block device is the same whatever its node; an image file is its inode */
-	disk[0] = S_ISBLK(st->st_mode) ? UINT64_MAX : st->st_dev;
-	disk[1] = S_ISBLK(st->st_mode) ? st->st_rdev : st->st_ino;
-	return broker_lock_disk(op, disk, e);
+	id[0] = S_ISBLK(st->st_mode) ? UINT64_MAX : st->st_dev;
+	id[1] = S_ISBLK(st->st_mode) ? st->st_rdev : st->st_ino;
+	return broker_lock_disk(op, id, e);
 }
 
 int op_check_writable(const char *device, struct envelope_error *e)

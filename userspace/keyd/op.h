@@ -95,8 +95,18 @@ int op_array(const struct op *op, const char *name, struct json_object **out,
 /** op_step() - tell the client what happens next, and the main process that something does */
 void op_step(struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/** op_lock_disk() - be the only one that changes @device; @st is filled; NOT_FOUND, BUSY */
-int op_lock_disk(struct op *op, const char *device, struct stat *st, struct envelope_error *e);
+/**
+ * struct op_disk - what the parameters `device` and `header` name
+ * @header: where its header is, if not on the device; else ""
+ * @st:     of the device
+ */
+struct op_disk {
+	char device[256], header[256];
+	struct stat st;
+};
+
+/** op_disk() - read them, and be the only one that changes that disk; NOT_FOUND, BUSY */
+int op_disk(struct op *op, struct op_disk *disk, struct envelope_error *e);
 
 /** op_check_writable() - refuse a disk that is set read-only; IO */
 int op_check_writable(const char *device, struct envelope_error *e);

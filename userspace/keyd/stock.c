@@ -8,7 +8,7 @@ int stock_map(struct op *op, const struct unlocked *u, const struct table *table
 {
 	int r;
 
-	if (!note_leave(op->manager, NOTE_STOCK, table->name, table->uuid))
+	if (!note_leave(op->manager, NOTE_STOCK, table->name, table->uuid, ""))
 		return envelope_fail(e, ENVELOPE_E_IO, "%s: no note can be left in %s", table->name,
 				     op->manager->options->runtime_dir);
 	r = envelope_volume_activate(u->volume, table->name, u->dek, table->readonly,

@@ -60,8 +60,8 @@ static int check_pin(struct op *op, struct unlocked *u, const struct unlock_by *
 	return r;
 }
 
-int unlock(struct op *op, const char *device, const struct unlock_by *by, struct unlocked *u,
-	   struct envelope_error *e)
+int unlock(struct op *op, const char *device, const char *header, const struct unlock_by *by,
+	   struct unlocked *u, struct envelope_error *e)
 {
 	static const struct unlock_by plain = {};
 	int r;
@@ -70,7 +70,7 @@ int unlock(struct op *op, const char *device, const struct unlock_by *by, struct
 	memset(u, 0, sizeof(*u));
 	u->about = device;
 	op_step(op, "reading the header of %s", device);
-	r = envelope_volume_load(device, &u->volume, e);
+	r = envelope_volume_load(device, header, &u->volume, e);
 	if (!r)
 		r = envelope_volume_slots(u->volume, u->slots, &u->n_slots, e);
 	if (r)

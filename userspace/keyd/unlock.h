@@ -39,13 +39,21 @@ struct unlock_by {
 
 /**
  * unlock() - from a disk to its DEK
- * @by: NULL: as any volume
+ * @header: where its header is, if not on the device; else ""
+ * @by:	    NULL: as any volume
  *
  * Header, slot, commitment, seal, digest, witness and pin are all checked; whatever is
  * wrong with any of them is an error. @u is to be given to unlock_free() in any case.
  */
-int unlock(struct op *op, const char *device, const struct unlock_by *by, struct unlocked *u,
-	   struct envelope_error *e);
+int unlock(struct op *op, const char *device, const char *header, const struct unlock_by *by,
+	   struct unlocked *u, struct envelope_error *e);
+
+/** unlock_disk() - the same, of a request's own */
+static inline int unlock_disk(struct op *op, const struct op_disk *disk, const struct unlock_by *by,
+			      struct unlocked *u, struct envelope_error *e)
+{
+	return unlock(op, disk->device, disk->header, by, u, e);
+}
 void unlock_free(struct unlocked *u);
 #define _cleanup_unlocked_ __attribute__((cleanup(unlock_free)))
 

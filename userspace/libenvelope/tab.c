@@ -105,8 +105,13 @@ static int parse_option(const struct place *place, struct envelope_tab_entry *en
 		return set_seconds(&entry->queue_timeout, value + 1) < 0
 			       ? bad(place, "queue-timeout must be seconds, not", value + 1)
 			       : 0;
-	if (value && ((length == strlen("header") && !strncmp(option, "header", length)) ||
-		      (length == strlen("volume-key") && !strncmp(option, "volume-key", length)))) {
+	if (value && length == strlen("header") && !strncmp(option, "header", length)) {
+		if (value[1] != '/' || strlen(value + 1) >= sizeof(entry->header))
+			return bad(place, "header must be a full path, not", value + 1);
+		strcpy(entry->header, value + 1);
+		return 0;
+	}
+	if (value && length == strlen("volume-key") && !strncmp(option, "volume-key", length)) {
 		bad(place, "this version does not support the option", option);
 		return envelope_cure(place->e, "remove the option, or use a newer version");
 	}

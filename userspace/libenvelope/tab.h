@@ -23,6 +23,7 @@ struct envelope_tab_entry {
 	bool noauto;
 	bool nofail;
 	bool netdev;
+	char header[256];	    /* full path; "": on the device */
 	bool stock;		    /* target=crypt: by dm-crypt */
 	char on_key_loss[8];	    /* "error", "queue", "" for the default */
 	unsigned int queue_timeout; /* seconds, 0 for none */

@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "volume-private.h"
 
 static void close_fd(int *fd)
@@ -128,7 +131,7 @@ static int holds(const char *device, const char *what, struct envelope_error *e)
 {
 	_cleanup_volume_ struct envelope_volume *volume = NULL;
 
-	if (envelope_volume_load(device, &volume, NULL) == 0)
+	if (envelope_volume_load(device, NULL, &volume, NULL) == 0)
 		return envelope_fail(e, ENVELOPE_E_HOLDS_DATA, "%s: holds an envelope volume, %s",
 				     device, volume->geometry.uuid);
 	return envelope_fail(e, ENVELOPE_E_HOLDS_DATA, "%s: holds %s", device, what);
@@ -202,28 +205,68 @@ static int choose_uuid(const char *wanted, char *uuid, struct envelope_error *e)
 	return 0;
 }
 
+static int check_directory(const char *path, struct envelope_error *e)
+{
+	char directory[PATH_MAX];
+
+	snprintf(directory, sizeof(directory), "%s", path);
+	if (access(dirname(directory), W_OK) < 0)
+		return envelope_fail(e, errno == ENOENT ? ENVELOPE_E_NOT_FOUND : ENVELOPE_E_IO,
+				     "%s: %s", directory, strerror(errno));
+	return 0;
+}
+
+/* A file that is not there yet, or has nothing in it: force is for the device */
+static int check_header(const struct envelope_format *format, struct envelope_error *e)
+{
+	struct stat st;
+
+	if (stat(format->header, &st) < 0)
+		return errno == ENOENT ? check_directory(format->header, e)
+				       : envelope_fail_file(e, format->header, errno);
+	if (!S_ISREG(st.st_mode))
+		return envelope_fail(e, ENVELOPE_E_USAGE, "%s: a header is to be in a file",
+				     format->header);
+	if (!st.st_size)
+		return 0;
+	envelope_fail(e, ENVELOPE_E_HOLDS_DATA, "%s: the file of the header is not empty",
+		      format->header);
+	return envelope_cure(e, "give another; or, if it may go, remove it");
+}
+
+static int make_header(const char *path, struct envelope_error *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0 || ftruncate(fd, ENVELOPE_WITNESS_OFFSET) < 0 || fsync(fd) < 0)
+		return envelope_fail_file(e, path, errno);
+	return 0;
+}
+
 /* @fd: exclusive, the caller's to close */
 static int check(const struct envelope_format *format, int *fd, struct envelope_geometry *geometry,
 		 struct envelope_error *e)
 {
+	unsigned long long offset = format->header ? 0 : ENVELOPE_DATA_OFFSET;
 	uint64_t size;
 	int r = open_exclusively(format->device, fd, &size, e);
 
+	if (r == 0 && format->header)
+		r = check_header(format, e);
 	if (r < 0)
 		return r;
-	if (size < ENVELOPE_DATA_OFFSET + ENVELOPE_DATA_MINIMUM)
+	if (size < offset + ENVELOPE_DATA_MINIMUM)
 		return envelope_fail(e, ENVELOPE_E_TOO_SMALL,
 				     "%s: %llu bytes; a volume needs at least %llu", format->device,
-				     (unsigned long long)size,
-				     ENVELOPE_DATA_OFFSET + ENVELOPE_DATA_MINIMUM);
-	r = choose_sector_size(format, *fd, size - ENVELOPE_DATA_OFFSET, &geometry->sector_size, e);
+				     (unsigned long long)size, offset + ENVELOPE_DATA_MINIMUM);
+	r = choose_sector_size(format, *fd, size - offset, &geometry->sector_size, e);
 	if (r < 0)
 		return r;
 	r = choose_uuid(format->uuid, geometry->uuid, e);
 	if (r < 0)
 		return r;
 	geometry->key_size = ENVELOPE_DEK_MAX;
-	geometry->data_offset = ENVELOPE_DATA_OFFSET;
+	geometry->data_offset = offset;
 	return format->force ? 0 : check_content(format->device, *fd, e);
 }
 
@@ -235,25 +278,35 @@ int envelope_volume_check_device(const struct envelope_format *format,
 	return check(format, &fd, geometry, e);
 }
 
-int envelope_volume_clear(const struct envelope_format *format, struct envelope_error *e)
+static int wipe_signatures(const char *device, int fd, struct envelope_error *e)
 {
-	_cleanup_close_ int fd = -1;
-	_cleanup_probe_ blkid_probe probe = NULL;
-	struct envelope_geometry ignored;
-	int r = check(format, &fd, &ignored, e);
+	_cleanup_probe_ blkid_probe probe = new_probe(fd);
 
-	if (r < 0)
-		return r;
-	probe = new_probe(fd);
 	if (!probe)
-		return envelope_fail(e, ENVELOPE_E_IO, "%s: cannot be probed", format->device);
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: cannot be probed", device);
 	while (blkid_do_probe(probe) == 0)
 		if (blkid_do_wipe(probe, 0) < 0)
 			return envelope_fail(e, ENVELOPE_E_IO, "%s: an old signature stays: %s",
-					     format->device, strerror(errno));
+					     device, strerror(errno));
 	if (fsync(fd) < 0)
-		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", format->device, strerror(errno));
+		return envelope_fail(e, ENVELOPE_E_IO, "%s: %s", device, strerror(errno));
 	return 0;
+}
+
+int envelope_volume_clear(const struct envelope_format *format, struct envelope_error *e)
+{
+	_cleanup_close_ int fd = -1;
+	struct envelope_geometry ignored;
+	int r = check(format, &fd, &ignored, e);
+
+	if (r == 0 && format->header)
+		r = make_header(format->header, e);
+	if (r < 0)
+		return r;
+	r = wipe_signatures(format->device, fd, e);
+	if (r < 0 && format->header)
+		unlink(format->header); /* made just now */
+	return r;
 }
 
 int envelope_volume_data_sectors(struct envelope_volume *volume, uint64_t *sectors,

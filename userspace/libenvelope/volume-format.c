@@ -10,7 +10,7 @@
 
 #define DIGEST_ITERATIONS 1000 /* the key is random: nothing to slow down */
 
-static int set_layout(struct envelope_volume *volume)
+static int set_layout(struct envelope_volume *volume, uint64_t data_offset)
 {
 	const struct crypt_pbkdf_type pbkdf = {
 		.type = CRYPT_KDF_PBKDF2,
@@ -24,7 +24,7 @@ static int set_layout(struct envelope_volume *volume)
 		r = crypt_set_metadata_size(volume->cd, ENVELOPE_METADATA_BYTES,
 					    ENVELOPE_KEYSLOTS_BYTES);
 	if (r == 0)
-		r = crypt_set_data_offset(volume->cd, ENVELOPE_DATA_OFFSET >> 9);
+		r = crypt_set_data_offset(volume->cd, data_offset >> 9);
 	return r;
 }
 
@@ -38,7 +38,7 @@ static int write_header(struct envelope_volume *volume, const struct envelope_fo
 		.subsystem = ENVELOPE_SUBSYSTEM,
 	};
 	_cleanup_tracks_ char tracks;
-	int r = set_layout(volume);
+	int r = set_layout(volume, geometry->data_offset);
 
 	if (r == 0)
 		r = crypt_format(volume->cd, CRYPT_LUKS2, "aes", "xts-plain64", geometry->uuid,
@@ -57,7 +57,7 @@ static int read_back(const struct envelope_format *format, const struct envelope
 	_cleanup_volume_ struct envelope_volume *volume = NULL;
 	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
 	size_t n;
-	int r = envelope_volume_load(format->device, &volume, e);
+	int r = envelope_volume_load(format->device, format->header, &volume, e);
 
 	if (r == 0)
 		r = envelope_volume_slots(volume, slots, &n, e);
@@ -75,10 +75,13 @@ static int read_back(const struct envelope_format *format, const struct envelope
 }
 
 /* A header that was begun would only be in the way */
-static void remove_header(const char *device)
+static void remove_header(const struct envelope_format *format)
 {
 	static const char zeros[4096];
-	int fd = open(device, O_WRONLY | O_CLOEXEC);
+	int fd = format->header ? -1 : open(format->device, O_WRONLY | O_CLOEXEC);
+
+	if (format->header)
+		unlink(format->header);
 
 	if (fd < 0)
 		return;
@@ -87,7 +90,7 @@ static void remove_header(const char *device)
 			break;
 	(void)fsync(fd);
 	close(fd);
-	envelope_witness_clear(device, NULL);
+	envelope_witness_clear(format->device, NULL);
 }
 
 int envelope_volume_format(const struct envelope_format *format,
@@ -95,24 +98,26 @@ int envelope_volume_format(const struct envelope_format *format,
 			   const struct envelope_token *token, struct envelope_error *e)
 {
 	_cleanup_volume_ struct envelope_volume *volume = NULL;
-	int r = envelope_volume_init(format->device, &volume, e);
+	int r = envelope_volume_clear(format, e);
 
 	if (r < 0)
 		return r;
-	volume->geometry = *geometry;
-	r = envelope_volume_clear(format, e);
-	if (r < 0)
+	r = envelope_volume_init(format->device, format->header, &volume, e);
+	if (r < 0) {
+		remove_header(format);
 		return r;
+	}
+	volume->geometry = *geometry;
 	r = write_header(volume, format, geometry, dek, e);
 	if (r == -ENVELOPE_E_BUSY) /* then it is another's by now */
 		return r;
 	if (r == 0)
-		r = envelope_witness_write(format->device, geometry, dek, e);
+		r = envelope_volume_put_witness(volume, dek, e);
 	if (r == 0)
 		r = envelope_volume_put_slot(volume, token, e);
 	if (r >= 0)
 		r = read_back(format, geometry, dek, e);
 	if (r < 0)
-		remove_header(format->device);
+		remove_header(format);
 	return r;
 }

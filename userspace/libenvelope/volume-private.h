@@ -15,13 +15,17 @@
 struct envelope_volume {
 	struct crypt_device *cd;
 	char *device;
+	char *header; /* the same, unless it is detached */
 	struct envelope_geometry geometry;
 	char last_log[256]; /* what libcryptsetup said last */
 };
 
 /** envelope_volume_init() - a context of libcryptsetup that is silent; nothing is read yet */
-int envelope_volume_init(const char *device, struct envelope_volume **volume,
+int envelope_volume_init(const char *device, const char *header, struct envelope_volume **volume,
 			 struct envelope_error *e);
+
+/** envelope_volume_is_detached() - is its header elsewhere than its data? */
+bool envelope_volume_is_detached(const struct envelope_volume *volume);
 
 /** envelope_volume_is_slot() - is this LUKS2 token a slot? */
 bool envelope_volume_is_slot(struct envelope_volume *volume, int id);
@@ -39,7 +43,8 @@ int envelope_volume_check_segment(struct envelope_volume *volume, struct envelop
 
 /**
  * envelope_volume_clear() - check once more that the device may be formatted, and take away
- * what its old content is known by, as wipefs does, all in one exclusive open
+ * what its old content is known by, as wipefs does, all in one exclusive open; and make the file
+ * of a header that is to be elsewhere
  */
 int envelope_volume_clear(const struct envelope_format *format, struct envelope_error *e);
 

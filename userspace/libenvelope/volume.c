@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "volume-private.h"
 
@@ -26,7 +27,7 @@ int envelope_volume_failed(struct envelope_volume *volume, struct envelope_error
 {
 	const char *why = volume->last_log[0] ? volume->last_log : strerror(-r);
 
-	return envelope_fail(e, code, "%s: %s: %s", volume->device, what, why);
+	return envelope_fail(e, code, "%s: %s: %s", volume->header, what, why);
 }
 
 /*
@@ -42,27 +43,40 @@ void envelope_volume_set_up(void)
 		OSSL_PROVIDER_load(context, "legacy");
 }
 
-int envelope_volume_init(const char *device, struct envelope_volume **out, struct envelope_error *e)
+static int not_there(const char *device, const char *header, int r, struct envelope_error *e)
+{
+	enum envelope_code code = ENVELOPE_E_IO;
+
+	if (access(header, F_OK) < 0) {
+		device = header;
+		r = -errno;
+	}
+	if (r == -ENOENT || r == -ENOTBLK || r == -ENODEV)
+		code = ENVELOPE_E_NOT_FOUND;
+	return envelope_fail(e, code, "%s: %s", device, strerror(-r));
+}
+
+int envelope_volume_init(const char *device, const char *header, struct envelope_volume **out,
+			 struct envelope_error *e)
 {
 	struct envelope_volume *volume = calloc(1, sizeof(*volume));
 	int r;
 
 	if (!volume)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: out of memory", device);
+	header = header && *header ? header : device;
 	volume->device = strdup(device);
+	volume->header = strdup(header);
 	/* A token's type is the disk's to choose, and would name a library to load */
 	crypt_token_external_disable();
 	crypt_set_log_callback(NULL, keep_log, volume);
-	r = volume->device ? crypt_init(&volume->cd, device) : -ENOMEM;
+	r = !volume->device || !volume->header ? -ENOMEM
+	    : strcmp(header, device)	       ? crypt_init_data_device(&volume->cd, header, device)
+					       : crypt_init(&volume->cd, device);
 	crypt_set_log_callback(NULL, NULL, NULL);
 	if (r < 0) {
-		enum envelope_code code = r == -ENOENT || r == -ENOTBLK || r == -ENODEV
-						  ? ENVELOPE_E_NOT_FOUND
-						  : ENVELOPE_E_IO;
-
-		envelope_fail(e, code, "%s: %s", device, strerror(-r));
 		envelope_volume_free(volume);
-		return -(int)code;
+		return not_there(device, header, r, e);
 	}
 	crypt_set_log_callback(volume->cd, keep_log, volume);
 	*out = volume;
@@ -75,7 +89,13 @@ void envelope_volume_free(struct envelope_volume *volume)
 		return;
 	crypt_free(volume->cd);
 	free(volume->device);
+	free(volume->header);
 	free(volume);
+}
+
+bool envelope_volume_is_detached(const struct envelope_volume *volume)
+{
+	return strcmp(volume->header, volume->device);
 }
 
 /* Why the header did not load: none there, or one that is damaged? */
@@ -85,7 +105,7 @@ static int not_loaded(struct envelope_volume *volume, int r, struct envelope_err
 
 	if (r == -EIO)
 		return envelope_volume_failed(volume, e, ENVELOPE_E_IO, "reading the header", r);
-	if (envelope_volume_init(volume->device, &other, NULL) == 0) {
+	if (envelope_volume_init(volume->device, volume->header, &other, NULL) == 0) {
 		bool luks1 = crypt_load(other->cd, CRYPT_LUKS1, NULL) == 0;
 
 		envelope_volume_free(other);
@@ -100,9 +120,12 @@ static int not_loaded(struct envelope_volume *volume, int r, struct envelope_err
 					     volume->device, volume->device);
 		}
 	}
-	if (envelope_volume_has_header(volume->device))
+	if (envelope_volume_has_header(volume->header))
 		return envelope_fail(e, ENVELOPE_E_HEADER_DAMAGED,
-				     "%s: no copy of its LUKS2 header is whole", volume->device);
+				     "%s: no copy of its LUKS2 header is whole", volume->header);
+	if (envelope_volume_is_detached(volume))
+		return envelope_fail(e, ENVELOPE_E_NOT_VOLUME,
+				     "%s: no header of an envelope volume", volume->header);
 	return envelope_fail(e, ENVELOPE_E_NOT_VOLUME, "%s: not an envelope volume",
 			     volume->device);
 }
@@ -171,11 +194,11 @@ static int not_ours(const char *device, struct envelope_error *e)
 			     device);
 }
 
-static int load(const char *device, bool others_too, struct envelope_volume **out,
-		struct envelope_error *e)
+static int load(const char *device, const char *header, bool others_too,
+		struct envelope_volume **out, struct envelope_error *e)
 {
 	_cleanup_volume_ struct envelope_volume *volume = NULL;
-	int r = envelope_volume_init(device, &volume, e);
+	int r = envelope_volume_init(device, header, &volume, e);
 
 	if (r < 0)
 		return r;
@@ -196,15 +219,16 @@ static int load(const char *device, bool others_too, struct envelope_volume **ou
 	return 0;
 }
 
-int envelope_volume_load(const char *device, struct envelope_volume **out, struct envelope_error *e)
+int envelope_volume_load(const char *device, const char *header, struct envelope_volume **out,
+			 struct envelope_error *e)
 {
-	return load(device, false, out, e);
+	return load(device, header, false, out, e);
 }
 
-int envelope_volume_load_luks(const char *device, struct envelope_volume **out,
+int envelope_volume_load_luks(const char *device, const char *header, struct envelope_volume **out,
 			      struct envelope_error *e)
 {
-	return load(device, true, out, e);
+	return load(device, header, true, out, e);
 }
 
 const struct envelope_geometry *envelope_volume_geometry(const struct envelope_volume *volume)
@@ -215,6 +239,11 @@ const struct envelope_geometry *envelope_volume_geometry(const struct envelope_v
 const char *envelope_volume_device(const struct envelope_volume *volume)
 {
 	return volume->device;
+}
+
+const char *envelope_volume_header(const struct envelope_volume *volume)
+{
+	return volume->header;
 }
 
 const char *envelope_volume_label(const struct envelope_volume *volume)
@@ -251,7 +280,8 @@ bool envelope_volume_has_witness(const struct envelope_volume *volume)
 	uint64_t metadata, keyslots;
 
 	envelope_volume_areas(volume, &metadata, &keyslots);
-	return metadata && 2 * metadata + keyslots <= ENVELOPE_WITNESS_OFFSET &&
+	return !envelope_volume_is_detached(volume) && metadata &&
+	       2 * metadata + keyslots <= ENVELOPE_WITNESS_OFFSET &&
 	       volume->geometry.data_offset >= ENVELOPE_DATA_OFFSET;
 }
 

@@ -28,8 +28,11 @@ struct envelope_slot {
 /** envelope_volume_set_up() - what libcryptsetup reads of files, it reads now */
 void envelope_volume_set_up(void);
 
-/** envelope_volume_load() - read the header of @device; refuses what is not ours */
-int envelope_volume_load(const char *device, struct envelope_volume **volume,
+/**
+ * envelope_volume_load() - read the header of @device; refuses what is not ours
+ * @header: where it is, if not on the device; NULL or "": there
+ */
+int envelope_volume_load(const char *device, const char *header, struct envelope_volume **volume,
 			 struct envelope_error *e);
 
 /**
@@ -37,8 +40,8 @@ int envelope_volume_load(const char *device, struct envelope_volume **volume,
  *
  * UNSUPPORTED names what the target could not map, or not as dm-crypt does.
  */
-int envelope_volume_load_luks(const char *device, struct envelope_volume **volume,
-			      struct envelope_error *e);
+int envelope_volume_load_luks(const char *device, const char *header,
+			      struct envelope_volume **volume, struct envelope_error *e);
 
 /** envelope_volume_is_ours() - has it a slot, or our mark? */
 bool envelope_volume_is_ours(struct envelope_volume *volume);
@@ -53,6 +56,8 @@ static inline void envelope_volume_freep(struct envelope_volume **volume)
 /** envelope_volume_geometry() - its key size is known once the slots have been read */
 const struct envelope_geometry *envelope_volume_geometry(const struct envelope_volume *volume);
 const char *envelope_volume_device(const struct envelope_volume *volume);
+/** envelope_volume_header() - what its header is on: the device, or another */
+const char *envelope_volume_header(const struct envelope_volume *volume);
 const char *envelope_volume_label(const struct envelope_volume *volume);
 
 /**
@@ -81,6 +86,7 @@ int envelope_volume_rename(struct envelope_volume *volume, const char *uuid,
 
 struct envelope_format {
 	const char *device;
+	const char *header;	  /* NULL: on the device; else its data begins at 0 */
 	const char *uuid;	  /* NULL: a new one */
 	const char *label;	  /* NULL: none */
 	unsigned int sector_size; /* bytes; 0: 4096 unless the disk asks for 512 */
@@ -92,8 +98,8 @@ struct envelope_format {
  * @geometry: filled with what the volume will have (64-byte DEK), a fresh uuid included
  *
  * Errors: NOT_FOUND, BUSY (mounted, mapped, swap …; --force does not help), HOLDS_DATA
- * (a filesystem, partition table, LUKS header …, named in the message), TOO_SMALL, IO
- * (read-only device too), USAGE (bad uuid or sector size).
+ * (a filesystem, partition table, LUKS header …, named in the message; or a header where one is
+ * to be), TOO_SMALL, IO (read-only device too), USAGE (bad uuid or sector size).
  */
 int envelope_volume_check_device(const struct envelope_format *format,
 				 struct envelope_geometry *geometry, struct envelope_error *e);
@@ -118,7 +124,7 @@ int envelope_volume_verify(struct envelope_volume *volume, const uint8_t *dek,
 
 /**
  * envelope_volume_has_witness() - is there to be one? Not where key slots of cryptsetup's or the
- * data lie in its place, as in volumes that were adopted
+ * data lie in its place, as in volumes that were adopted, or have their header elsewhere
  */
 bool envelope_volume_has_witness(const struct envelope_volume *volume);
 

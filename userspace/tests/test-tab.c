@@ -10,7 +10,7 @@ static void test_good(void **state)
 				   "\tlogs  UUID=7c0b6a1e-52a7-4e0e-9d0a-6f3a4f9f2b11\t"
 				   "readonly,discard,nofail,_netdev # more\r\n"
 				   "root LABEL=root noauto,on-key-loss=queue,queue-timeout=30\n"
-				   "last /dev/disk/by-id/a#b target=crypt";
+				   "last /dev/disk/by-id/a#b target=crypt,header=/boot/last";
 	struct envelope_error e = { 0 };
 	struct envelope_tab tab;
 
@@ -27,6 +27,7 @@ static void test_good(void **state)
 	assert_int_equal(tab.entries[2].queue_timeout, 30);
 	assert_string_equal(tab.entries[3].device, "/dev/disk/by-id/a#b");
 	assert_true(tab.entries[3].stock && !tab.entries[2].stock);
+	assert_string_equal(tab.entries[3].header, "/boot/last");
 	envelope_tab_free(&tab);
 	assert_good(envelope_tab_parse("", "tab", &tab, &e));
 	assert_int_equal(tab.n, 0);
@@ -50,7 +51,7 @@ static void test_bad(void **state)
 		"data /dev/vdb on-key-loss=queue,queue-timeout=x\n",
 		"data /dev/vdb on-key-loss=queue,queue-timeout=-1\n",
 		"data /dev/vdb on-key-loss=queue,queue-timeout=99999999999\n",
-		"data /dev/vdb header=/boot/h\n",
+		"data /dev/vdb header=boot/h\n",
 		"data /dev/vdb volume-key=00\n",
 	};
 	char text[256], *longer;

@@ -127,7 +127,7 @@ static int rewrap(const struct made *made, const struct envelope_token *fresh)
 	_cleanup_volume_ struct envelope_volume *volume = NULL;
 	struct envelope_slot slots[ENVELOPE_SLOTS_MAX];
 	size_t n;
-	int r = envelope_volume_load(image, &volume, NULL);
+	int r = envelope_volume_load(image, NULL, &volume, NULL);
 
 	if (r == 0)
 		r = envelope_volume_slots(volume, slots, &n, NULL);

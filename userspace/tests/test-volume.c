@@ -77,7 +77,7 @@ static void test_damaged_header(void **state)
 	assert_int_equal(read_slots(image, slots), 1);
 	poke(image, 5000, "damage", 6);
 	poke(image, (128 << 10) + 5000, "damage", 6);
-	assert_fails(HEADER_DAMAGED, envelope_volume_load(image, &volume, &e));
+	assert_fails(HEADER_DAMAGED, envelope_volume_load(image, NULL, &volume, &e));
 	assert_non_null(strstr(e.message, image));
 	envelope_secret_free(made.dek);
 }
@@ -129,8 +129,8 @@ static void test_refusals(void **state)
 	assert_fails(NOT_FOUND, envelope_volume_check_device(&wish, &geometry, &e));
 	wish.device = "/dev/null";
 	assert_fails(USAGE, envelope_volume_check_device(&wish, &geometry, &e));
-	assert_fails(NOT_VOLUME, envelope_volume_load(image, &volume, &e));
-	assert_fails(NOT_FOUND, envelope_volume_load("/dev/none", &volume, &e));
+	assert_fails(NOT_VOLUME, envelope_volume_load(image, NULL, &volume, &e));
+	assert_fails(NOT_FOUND, envelope_volume_load("/dev/none", NULL, &volume, &e));
 	new_image(image, SIZE + 512);
 	wish.device = image;
 	assert_good(envelope_volume_check_device(&wish, &geometry, &e));
@@ -141,7 +141,7 @@ static void test_refusals(void **state)
 			     "--pbkdf-force-iterations 1000 %s - 2>/dev/null",
 			     image),
 			 0);
-	assert_fails(NOT_VOLUME, envelope_volume_load(image, &volume, &e));
+	assert_fails(NOT_VOLUME, envelope_volume_load(image, NULL, &volume, &e));
 	assert_non_null(strstr(e.message, "LUKS2"));
 	format(image, &made);
 	assert_fails(HOLDS_DATA, envelope_volume_check_device(&wish, &geometry, &e));
@@ -283,7 +283,7 @@ static void test_unsupported(void **state)
 						    CRYPT_REQUIREMENT_OFFLINE_REENCRYPT),
 			 0);
 	crypt_free(cd);
-	assert_fails(UNSUPPORTED, envelope_volume_load(image, &volume, &e));
+	assert_fails(UNSUPPORTED, envelope_volume_load(image, NULL, &volume, &e));
 	assert_non_null(strstr(e.message, "reencryption"));
 	envelope_secret_free(made.dek);
 
@@ -293,7 +293,7 @@ static void test_unsupported(void **state)
 			     "--subsystem envelope %s - 2>/dev/null",
 			     image),
 			 0);
-	assert_fails(UNSUPPORTED, envelope_volume_load(image, &volume, &e));
+	assert_fails(UNSUPPORTED, envelope_volume_load(image, NULL, &volume, &e));
 	assert_non_null(strstr(e.message, "aes-cbc-essiv"));
 }
 

@@ -122,7 +122,7 @@ static inline struct envelope_volume *load(const char *path)
 	struct envelope_volume *volume;
 	struct envelope_error e = { 0 };
 
-	assert_good(envelope_volume_load(path, &volume, &e));
+	assert_good(envelope_volume_load(path, NULL, &volume, &e));
 	return volume;
 }
 
