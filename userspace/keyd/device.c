@@ -33,6 +33,11 @@ void device_set_up(void)
 	dm_set_name_mangling_mode(DM_STRING_MANGLING_NONE);
 }
 
+void device_session(void)
+{
+	dm_hold_control_dev(1);
+}
+
 static void task_freep(struct dm_task **task)
 {
 	if (*task)
@@ -135,17 +140,14 @@ int device_target_check(struct envelope_error *e)
 			     "the kernel has no device-mapper target " TABLE_TARGET);
 }
 
-int device_info(const char *name, struct device_info *info, struct envelope_error *e)
+/* What comes along with whatever a mapping is asked for */
+static int get_info(struct dm_task *task, const char *name, struct device_info *info,
+		    struct envelope_error *e)
 {
-	_cleanup_task_ struct dm_task *task = task_new(DM_DEVICE_INFO, name, e);
 	struct dm_info dm;
 	const char *uuid;
-	int r;
 
 	memset(info, 0, sizeof(*info));
-	r = run(task, name, "its state", e);
-	if (r)
-		return r;
 	if (!dm_task_get_info(task, &dm) || !dm.exists)
 		return failed(ENXIO, name, "its state", e);
 	uuid = dm_task_get_uuid(task);
@@ -157,18 +159,31 @@ int device_info(const char *name, struct device_info *info, struct envelope_erro
 	return 0;
 }
 
-int device_ours(const char *name, struct device_info *info, struct envelope_error *e)
+int device_info(const char *name, struct device_info *info, struct envelope_error *e)
+{
+	_cleanup_task_ struct dm_task *task = task_new(DM_DEVICE_INFO, name, e);
+	int r = run(task, name, "its state", e);
+
+	memset(info, 0, sizeof(*info));
+	return r ? r : get_info(task, name, info, e);
+}
+
+static int check_ours(const char *name, const struct device_info *info, struct envelope_error *e)
 {
 	char uuid[ENVELOPE_UUID_TEXT + 1];
-	int r = device_info(name, info, e);
 
-	if (r)
-		return r;
 	if (table_volume_uuid(info->uuid, uuid))
 		return 0;
 	envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s is a mapping, but none of envelope-keyd's",
 		      name);
 	return envelope_cure(e, "handle it by the program that made it, or dmsetup");
+}
+
+int device_ours(const char *name, struct device_info *info, struct envelope_error *e)
+{
+	int r = device_info(name, info, e);
+
+	return r ? r : check_ours(name, info, e);
 }
 
 /* Those whose DM UUID @is_wanted can read a volume's uuid in */
@@ -343,11 +358,15 @@ int device_table(const char *name, struct table *table, struct envelope_error *e
 	_cleanup_task_ struct dm_task *task = task_new(DM_DEVICE_TABLE, name, e);
 	struct device_info info;
 	char *line = NULL;
-	int r = device_ours(name, &info, e);
+	/* Of a mapping of another program it may have a key in it */
+	int r = task && !dm_task_secure_data(task) ? failed(ENOMEM, name, "its table", e)
+						   : run(task, name, "its table", e);
 
 	memset(table, 0, sizeof(*table));
 	if (!r)
-		r = run(task, name, "its table", e);
+		r = get_info(task, name, &info, e);
+	if (!r)
+		r = check_ours(name, &info, e);
 	if (!r)
 		r = get_target(task, name, &table->length, &line, e);
 	if (r)

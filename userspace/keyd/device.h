@@ -29,6 +29,9 @@ typedef int (*device_visit)(const char *name, const struct device_info *info, vo
 /** device_set_up() - once per process, before anything else; logs go into errors */
 void device_set_up(void);
 
+/** device_session() - this process is a session: it keeps device-mapper's control node open */
+void device_session(void);
+
 /** device_mapper_loaded() - is device-mapper there already? libdevmapper is not asked */
 bool device_mapper_loaded(void);
 

@@ -60,6 +60,7 @@ static void become_session(const struct method *method, const struct op *op)
 	signal(SIGTERM, SIG_IGN); /* the main process says when to stop */
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	keep_descriptors(fds, sizeof(fds) / sizeof(*fds));
+	device_session();
 	prctl(PR_SET_NAME, method->name);
 	/* Page by page: what the main process has is locked there, all else is on no disk */
 	mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
