@@ -118,12 +118,14 @@ static void on_answer(struct worker_call *call, const struct envelope_worker_rep
 static bool take_sample(struct health *h)
 {
 	const struct device *device;
+	struct envelope_token token;
 
 	LIST_FOREACH(device, &h->manager->devices, link)
 	for (unsigned int i = 0; i < device->n_shares; i++) {
-		if (device->shares[i] != h || lease_is_locked(device))
+		if (device->shares[i] != h || lease_is_locked(device) || !device->token ||
+		    envelope_token_parse(device->token, strlen(device->token), &token, NULL))
 			continue;
-		h->sample = device->token;
+		h->sample = token;
 		h->share = i;
 		return true;
 	}

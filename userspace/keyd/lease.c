@@ -2,6 +2,7 @@
 #include "lease.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cache.h"
@@ -85,14 +86,12 @@ static void opened_by_recovery(struct device *device)
 	if (!note_is_there(device->manager, NOTE_RECOVERY, device->name, device->uuid))
 		return;
 	snprintf(device->keks[0], sizeof(device->keks[0]), ENVELOPE_RECOVERY_KEK);
-	snprintf(device->token.shares[0].kek, sizeof(device->token.shares[0].kek),
-		 ENVELOPE_RECOVERY_KEK);
-	device->threshold = device->n_shares = device->token.n_shares = 1;
+	device->threshold = device->n_shares = 1;
 }
 
 bool lease_is_fixed(const struct device *device)
 {
-	return device->n_shares == 1 && envelope_recovery_is(&device->token.shares[0]);
+	return device->n_shares == 1 && !strcmp(device->keks[0], ENVELOPE_RECOVERY_KEK);
 }
 
 bool lease_is_locked(const struct device *device)
@@ -462,7 +461,8 @@ void lease_opened(struct device *device, const struct broker_opened *opened, uin
 	for (unsigned int i = 0; i < device->n_shares; i++)
 		health_put(device->shares[i]);
 	memcpy(device->shares, shares, sizeof(shares));
-	device->token = *token;
+	free(device->token);
+	device->token = envelope_token_format(token);
 	device->n_shares = n;
 	device->threshold = token->threshold;
 	device->slot = token->slot;
@@ -484,6 +484,8 @@ void lease_forget(struct device *device)
 	for (unsigned int i = 0; i < device->n_shares; i++)
 		health_put(device->shares[i]);
 	device->n_shares = 0;
+	free(device->token);
+	device->token = NULL;
 }
 
 int lease_lock(struct device *device, enum device_loss as, struct envelope_error *e)

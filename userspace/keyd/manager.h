@@ -52,8 +52,8 @@ struct device {
 	uint64_t key_number; /* n of its description */
 	bool managed;	     /* its key is the one in the process keyring */
 	/* What its key depends on, see lease.h */
-	int slot;		     /* opened by; -1: unknown */
-	struct envelope_token token; /* of that slot */
+	int slot;    /* opened by; -1: unknown */
+	char *token; /* of that slot, as text: there may be a thousand devices */
 	unsigned int threshold, n_shares;
 	struct health *shares[ENVELOPE_SHARES_MAX]; /* NULL: of a KEK that is not declared */
 	char keks[ENVELOPE_SHARES_MAX][ENVELOPE_KEK_NAME_MAX + 1];
