@@ -460,6 +460,7 @@ int worker_call(struct manager *m, const char *kek, struct worker_call *call,
 	if (manager_timer(m, &call->deadline, WORKER_CALL_TIMEOUT_S * SECOND, on_deadline, call) <
 	    0)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
+	call->request.deadline = manager_now() + WORKER_CALL_DEADLINE_S * SECOND;
 	call->worker = w;
 	call->cell = -1;
 	call->again = false;

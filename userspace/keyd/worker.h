@@ -16,8 +16,9 @@
 #include "kek-config.h"
 #include "worker-protocol.h"
 
-#define WORKERS_MAX	      64
-#define WORKER_CALL_TIMEOUT_S 10
+#define WORKERS_MAX	       64
+#define WORKER_CALL_DEADLINE_S 9  /* what a worker is given: then it says itself that it failed */
+#define WORKER_CALL_TIMEOUT_S  10 /* then it hangs */
 
 struct manager;
 struct worker;

@@ -6,10 +6,14 @@
  * A worker is ordered of the zygote, with its socket and memory; it begins with a message
  * of the protocol number, whose credentials name the process.
  *
- * The worker answers each request once, in any order. Shares never travel in a
- * message: request and reply name a cell of a small shared memory, which both
+ * The worker answers each request once, in any order, and no later than its deadline. Shares
+ * never travel in a message: request and reply name a cell of a small shared memory, which both
  * sides wipe after use. Each side checks everything it reads: sizes, the
  * protocol number, terminators, ranges.
+ *
+ * A cell is in use until the worker has answered, which may write to it as long as it has not. So a
+ * request that is cancelled is answered too: as CANCELED, at once, or as it was, where that
+ * answer was sent already. A CANCEL itself has no answer.
  */
 #ifndef ENVELOPE_WORKER_PROTOCOL_H
 #define ENVELOPE_WORKER_PROTOCOL_H
@@ -20,11 +24,12 @@
 #include "provider-state.h"
 #include "token.h"
 
-#define ENVELOPE_WORKER_PROTOCOL  3
+#define ENVELOPE_WORKER_PROTOCOL  4
 #define ENVELOPE_ZYGOTE_SOCKET_FD 3
 #define ENVELOPE_WORKER_SOCKET_FD 3
 #define ENVELOPE_WORKER_MEMORY_FD 4  /* a memfd of struct envelope_worker_memory, sealed in size */
 #define ENVELOPE_WORKER_CELLS	  16 /* requests under way at once */
+#define ENVELOPE_WORKER_TIME_MAX  60000000ULL /* µs that a deadline may be away */
 
 /* Those that change the KEK, those that look at it, those that use it */
 enum envelope_worker_op {
@@ -37,6 +42,8 @@ enum envelope_worker_op {
 	ENVELOPE_WORKER_WRAP,	    /* the cell's share, by the current version */
 	ENVELOPE_WORKER_UNWRAP,	    /* request.wrapped into the cell */
 	ENVELOPE_WORKER_OPS,
+	/* No work: what was asked as request.id is not needed any more */
+	ENVELOPE_WORKER_CANCEL = ENVELOPE_WORKER_OPS,
 };
 
 /* To the zygote; by SCM_RIGHTS come the worker's socket and its memory */
@@ -53,6 +60,11 @@ struct envelope_worker_request {
 	uint32_t protocol;
 	uint32_t op; /* enum envelope_worker_op */
 	uint64_t id; /* echoed */
+	/*
+	 * µs of boot time. No time that is left: a request may lie in the socket until a worker
+	 * that blocks reads it, and then it is over all the same.
+	 */
+	uint64_t deadline;
 	uint32_t cell;
 	uint32_t index;
 	uint32_t wrapped_size;

@@ -84,7 +84,10 @@ static int worker(const struct envelope_kek_config *config)
 {
 	struct envelope_worker_memory *memory = map_memory();
 	const struct envelope_provider *provider = find_provider(config->provider);
-	struct envelope_provider_key *key = NULL;
+	struct worker w = { .socket = ENVELOPE_WORKER_SOCKET_FD,
+			    .memory = memory,
+			    .kek = config->name,
+			    .provider = provider };
 	struct envelope_error e = { 0 };
 	int r;
 
@@ -92,8 +95,10 @@ static int worker(const struct envelope_kek_config *config)
 		return complain("no shared memory", -EBADF);
 	if (!provider)
 		return complain(config->provider, -ENOSYS);
-	r = provider->open(config, &key, &e);
-	if (r < 0) {
+	r = sd_event_new(&w.event);
+	if (r < 0)
+		return complain("no event loop", r);
+	if (provider->open(config, w.event, &w.key, &e) < 0) {
 		fprintf(stderr, "envelope-provider: %s\n", e.message);
 		return envelope_error_exit_status(e.code);
 	}
@@ -102,8 +107,9 @@ static int worker(const struct envelope_kek_config *config)
 		r = worker_sandbox();
 	if (r < 0)
 		return complain("giving up privileges", r);
-	r = worker_run(ENVELOPE_WORKER_SOCKET_FD, memory, provider, key);
-	provider->close(key);
+	r = worker_run(&w);
+	provider->close(w.key);
+	sd_event_unref(w.event);
 	envelope_secret_wipe(memory, sizeof(*memory));
 	return r < 0 ? complain("serving envelope-keyd", r) : 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a worker may still ask the kernel for: files by path, its socket, memory. */
+/* What a worker may still ask the kernel for: files by path, its socket, its event loop, memory. */
 #include <errno.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -14,6 +14,12 @@ static const int allowed[] = {
 	SCMP_SYS(recvmsg),
 	SCMP_SYS(sendmsg),
 	SCMP_SYS(poll),
+	/* its event loop, which is there already; it makes its timers when they are needed */
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait), /* which is epoll_wait() where there is no such call */
+	SCMP_SYS(timerfd_create),
+	SCMP_SYS(timerfd_settime),
 	/* files */
 	SCMP_SYS(openat),
 	SCMP_SYS(open),

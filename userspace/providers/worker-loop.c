@@ -1,188 +1,190 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Requests of envelope-keyd, one by one. */
+/*
+ * The calls that are under way: each is answered once, when its provider is done with it, at its
+ * deadline, or when envelope-keyd needs it no more, whichever is first.
+ */
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "text.h"
 #include "worker.h"
 
-static bool terminated(const char *text, size_t room)
-{
-	return memchr(text, '\0', room) != NULL;
-}
+#define SECOND	      1000000ULL
+#define LATE_MAX_USEC 1000 /* that the answer to a call begins after its deadline */
 
-bool worker_request_valid(const struct envelope_worker_request *request)
-{
-	if (request->protocol != ENVELOPE_WORKER_PROTOCOL || request->op == 0 ||
-	    request->op >= ENVELOPE_WORKER_OPS || request->cell >= ENVELOPE_WORKER_CELLS)
-		return false;
-	if (!terminated(request->version, sizeof(request->version)) ||
-	    !terminated(request->algorithm, sizeof(request->algorithm)))
-		return false;
-	return request->op == ENVELOPE_WORKER_UNWRAP
-		       ? request->wrapped_size > 0 && request->wrapped_size <= ENVELOPE_WRAPPED_MAX
-		       : request->wrapped_size == 0;
-}
-
-static void name_version(struct envelope_worker_reply *reply,
-			 const struct envelope_kek_version *version)
-{
-	memcpy(reply->version, version->version, sizeof(reply->version));
-	memcpy(reply->created, version->created, sizeof(reply->created));
-	memcpy(reply->not_before, version->not_before, sizeof(reply->not_before));
-	memcpy(reply->expires, version->expires, sizeof(reply->expires));
-	reply->state = version->state;
-}
-
-static int attributes(const struct envelope_provider *provider, struct envelope_provider_key *key,
-		      struct envelope_worker_reply *reply, struct envelope_error *e)
-{
-	struct envelope_kek_attributes found = { 0 };
-	int r = provider->attributes(key, &found, e);
-
-	if (r < 0)
-		return r;
-	name_version(reply, &found.current);
-	reply->state = found.state;
-	reply->versions = found.versions;
-	reply->recoverability = found.recoverability;
-	memcpy(reply->date, found.date, sizeof(reply->date));
-	reply->unbacked = found.unbacked != 0;
-	return 0;
-}
-
-static int set_enabled(const struct envelope_provider *provider, struct envelope_provider_key *key,
-		       const struct envelope_worker_request *request,
-		       struct envelope_worker_reply *reply, struct envelope_error *e)
-{
-	bool changed = false;
-	int r = provider->set_enabled(key, request->version, request->op == ENVELOPE_WORKER_ENABLE,
-				      &changed, e);
-
-	reply->changed = changed;
-	return r;
-}
-
-static int wrap(const struct envelope_provider *provider, struct envelope_provider_key *key,
-		uint8_t *cell, struct envelope_worker_reply *reply, struct envelope_error *e)
-{
-	_cleanup_secret_ uint8_t *share = envelope_secret_alloc(ENVELOPE_SHARE_BYTES);
-	struct envelope_wrapped wrapped = { 0 };
-	int r;
-
-	if (!share)
-		return envelope_fail(e, ENVELOPE_E_LIMIT, "no locked memory in the worker");
-	envelope_secret_copy(share, cell, ENVELOPE_SHARE_BYTES);
-	envelope_secret_wipe(cell, ENVELOPE_SHARE_BYTES);
-	r = provider->wrap(key, share, &wrapped, e);
-	if (r < 0)
-		return r;
-	memcpy(reply->version, wrapped.version, sizeof(reply->version));
-	memcpy(reply->algorithm, wrapped.algorithm, sizeof(reply->algorithm));
-	memcpy(reply->wrapped, wrapped.data, wrapped.size);
-	reply->wrapped_size = (uint32_t)wrapped.size;
-	return 0;
-}
-
-static int unwrap(const struct envelope_provider *provider, struct envelope_provider_key *key,
-		  const struct envelope_worker_request *request, uint8_t *cell,
-		  struct envelope_worker_reply *reply, struct envelope_error *e)
-{
-	_cleanup_secret_ uint8_t *share = envelope_secret_alloc(ENVELOPE_SHARE_BYTES);
-	struct envelope_wrapped wrapped = { .size = request->wrapped_size };
-	enum envelope_provider_state state = ENVELOPE_PROVIDER_UNREACHABLE;
-	int r;
-
-	if (!share)
-		return envelope_fail(e, ENVELOPE_E_LIMIT, "no locked memory in the worker");
-	memcpy(wrapped.version, request->version, sizeof(wrapped.version));
-	memcpy(wrapped.algorithm, request->algorithm, sizeof(wrapped.algorithm));
-	memcpy(wrapped.data, request->wrapped, request->wrapped_size);
-	r = provider->unwrap(key, &wrapped, share, &state, e);
-	reply->state = state;
-	if (r == 0)
-		envelope_secret_copy(cell, share, ENVELOPE_SHARE_BYTES);
-	return r;
-}
-
-static int carry_out(const struct envelope_provider *provider, struct envelope_provider_key *key,
-		     const struct envelope_worker_request *request, uint8_t *cell,
-		     struct envelope_worker_reply *reply, struct envelope_error *e)
-{
-	struct envelope_kek_version version = { 0 };
-	int r;
-
-	switch (request->op) {
-	case ENVELOPE_WORKER_CREATE:
-		r = provider->create(key, &version, e);
-		break;
-	case ENVELOPE_WORKER_ROTATE:
-		r = provider->rotate(key, &version, e);
-		break;
-	case ENVELOPE_WORKER_VERSION:
-		r = provider->version(key, request->index, &version, e);
-		break;
-	case ENVELOPE_WORKER_ENABLE:
-	case ENVELOPE_WORKER_DISABLE:
-		return set_enabled(provider, key, request, reply, e);
-	case ENVELOPE_WORKER_ATTRIBUTES:
-		return attributes(provider, key, reply, e);
-	case ENVELOPE_WORKER_WRAP:
-		return wrap(provider, key, cell, reply, e);
-	case ENVELOPE_WORKER_UNWRAP:
-		return unwrap(provider, key, request, cell, reply, e);
-	default:
-		return envelope_fail(e, ENVELOPE_E_PROTOCOL, "an unknown request to the worker");
-	}
-	if (r == 0)
-		name_version(reply, &version);
-	return r;
-}
-
-void worker_answer(const struct envelope_provider *provider, struct envelope_provider_key *key,
-		   const struct envelope_worker_request *request, uint8_t *cell,
-		   struct envelope_worker_reply *reply)
-{
-	struct envelope_error e = { 0 };
-	int r;
-
-	memset(reply, 0, sizeof(*reply));
-	reply->protocol = ENVELOPE_WORKER_PROTOCOL;
-	reply->op = request->op;
-	reply->id = request->id;
-	r = carry_out(provider, key, request, cell, reply, &e);
-	if (r == 0)
-		return;
-	envelope_secret_wipe(cell, ENVELOPE_SHARE_BYTES);
-	reply->code = e.code;
-	snprintf(reply->message, sizeof(reply->message), "%.*s", (int)sizeof(reply->message) - 1,
-		 e.message);
-	snprintf(reply->cure, sizeof(reply->cure), "%.*s", (int)sizeof(reply->cure) - 1,
-		 envelope_error_cure(&e));
-	/* They may be cut off in a character, or hold the name of a file as it is */
-	envelope_text_clean(reply->message);
-	envelope_text_clean(reply->cure);
-}
-
-int worker_run(int socket, struct envelope_worker_memory *memory,
-	       const struct envelope_provider *provider, struct envelope_provider_key *key)
-{
+struct under_way {
+	struct calls *calls;
+	bool busy;
 	struct envelope_worker_request request;
+	struct envelope_provider_call call;
+	uint64_t begun; /* µs of boot time */
+	sd_event_source *deadline;
+};
+
+struct calls {
+	const struct worker *worker;
+	uint8_t (*shares)[ENVELOPE_SHARE_BYTES]; /* locked; one for each cell */
+	struct under_way cells[ENVELOPE_WORKER_CELLS];
+};
+
+static void answer(struct under_way *u, int r)
+{
+	const struct worker *w = u->calls->worker;
 	struct envelope_worker_reply reply;
 
-	for (;;) {
-		ssize_t n = recv(socket, &request, sizeof(request), MSG_TRUNC);
+	u->deadline = sd_event_source_disable_unref(u->deadline);
+	worker_end(&u->request, w->memory->cells[u->request.cell], &u->call, r, &reply);
+	u->busy = false;
+	if (send(w->socket, &reply, sizeof(reply), MSG_NOSIGNAL) != sizeof(reply))
+		sd_event_exit(w->event, -errno);
+}
 
-		if (n < 0 && errno == EINTR)
+static void on_done(struct envelope_provider_call *call, int r)
+{
+	answer((void *)((char *)call - offsetof(struct under_way, call)), r);
+}
+
+/* Return: what envelope_fail() returns */
+static int say_late(const struct under_way *u, struct envelope_error *e)
+{
+	const char *kek = u->calls->worker->kek;
+	unsigned int seconds =
+		(unsigned int)((u->request.deadline - u->begun + SECOND / 2) / SECOND);
+	int r;
+
+	if (u->call.state == ENVELOPE_PROVIDER_THROTTLED)
+		r = envelope_fail(e, ENVELOPE_E_KEK_UNAVAILABLE,
+				  "KEK %s: its provider asks for patience, for longer than %u s",
+				  kek, seconds);
+	else
+		r = envelope_fail(e, ENVELOPE_E_KEK_UNAVAILABLE,
+				  "KEK %s: its provider did not answer within %u s", kek, seconds);
+	if (u->request.op <= ENVELOPE_WORKER_ROTATE)
+		return envelope_cure(e, "it may have done it: see envelopectl kek show %s", kek);
+	return r;
+}
+
+static void cancel(struct under_way *u)
+{
+	const struct worker *w = u->calls->worker;
+
+	w->provider->cancel(w->key, &u->call);
+	if (u->call.state != ENVELOPE_PROVIDER_THROTTLED)
+		u->call.state = ENVELOPE_PROVIDER_UNREACHABLE;
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct under_way *u = data;
+
+	cancel(u);
+	answer(u, say_late(u, &u->call.error));
+	return 0;
+}
+
+/* Nobody waits for this one any more; where it was answered already, there is nothing to do */
+static void take_cancel(struct calls *calls, uint64_t id)
+{
+	for (unsigned int i = 0; i < ENVELOPE_WORKER_CELLS; i++) {
+		struct under_way *u = &calls->cells[i];
+
+		if (!u->busy || u->request.id != id)
 			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : 0;
-		if (n != sizeof(request) || !worker_request_valid(&request))
-			return -EPROTO;
-		worker_answer(provider, key, &request, memory->cells[request.cell], &reply);
-		if (send(socket, &reply, sizeof(reply), MSG_NOSIGNAL) != sizeof(reply))
-			return -errno;
+		cancel(u);
+		answer(u, envelope_fail(&u->call.error, ENVELOPE_E_CANCELED,
+					"KEK %s: what it was asked is not needed any more",
+					calls->worker->kek));
+		return;
 	}
+}
+
+static int begin(struct calls *calls, const struct envelope_worker_request *request)
+{
+	const struct worker *w = calls->worker;
+	struct under_way *u = &calls->cells[request->cell];
+	int r;
+
+	if (u->busy)
+		return -EPROTO;
+	u->request = *request;
+	u->begun = worker_now();
+	u->call.share = calls->shares[request->cell];
+	u->call.done = on_done;
+	if (request->deadline <= u->begun) {
+		answer(u, envelope_fail(&u->call.error, ENVELOPE_E_KEK_UNAVAILABLE,
+					"KEK %s: its provider was busy with other calls too long",
+					w->kek));
+		return 0;
+	}
+	r = sd_event_add_time(w->event, &u->deadline, CLOCK_BOOTTIME, request->deadline,
+			      LATE_MAX_USEC, on_deadline, u);
+	if (r < 0)
+		return r;
+	u->busy = true;
+	worker_begin(w->provider, w->key, request, w->memory->cells[request->cell], &u->call);
+	return 0;
+}
+
+/* Return: 1, 0 when the other side hung up, or -errno */
+static int take_request(struct calls *calls)
+{
+	struct envelope_worker_request request;
+	ssize_t n =
+		recv(calls->worker->socket, &request, sizeof(request), MSG_DONTWAIT | MSG_TRUNC);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 1 : -errno;
+	if (n == 0)
+		return 0;
+	if (n != sizeof(request) || !worker_request_valid(&request, worker_now()))
+		return -EPROTO;
+	if (request.op == ENVELOPE_WORKER_CANCEL)
+		take_cancel(calls, request.id);
+	else
+		return begin(calls, &request) ?: 1;
+	return 1;
+}
+
+static int on_request(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	struct calls *calls = data;
+	int r = take_request(calls);
+
+	return r > 0 ? 0 : sd_event_exit(calls->worker->event, r);
+}
+
+static void forget_all(struct calls *calls)
+{
+	for (unsigned int i = 0; i < ENVELOPE_WORKER_CELLS; i++) {
+		struct under_way *u = &calls->cells[i];
+
+		u->deadline = sd_event_source_disable_unref(u->deadline);
+		if (u->busy)
+			cancel(u);
+	}
+	envelope_secret_free(calls->shares);
+	free(calls);
+}
+
+int worker_run(const struct worker *worker)
+{
+	struct calls *calls = calloc(1, sizeof(*calls));
+	sd_event_source *io = NULL;
+	int r;
+
+	if (!calls)
+		return -ENOMEM;
+	calls->worker = worker;
+	for (unsigned int i = 0; i < ENVELOPE_WORKER_CELLS; i++)
+		calls->cells[i].calls = calls;
+	calls->shares = envelope_secret_alloc(ENVELOPE_WORKER_CELLS * sizeof(*calls->shares));
+	r = calls->shares ? 0 : -errno;
+	if (r == 0)
+		r = sd_event_add_io(worker->event, &io, worker->socket, EPOLLIN, on_request, calls);
+	if (r >= 0)
+		r = sd_event_loop(worker->event);
+	sd_event_source_disable_unref(io);
+	forget_all(calls);
+	return r;
 }

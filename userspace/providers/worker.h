@@ -9,25 +9,48 @@
 
 /**
  * worker_request_valid() - may this be answered at all?
+ * @now: worker_now()
  *
- * Checks all that the protocol fixes: number, operation, cell, terminators, sizes.
+ * Checks all that the protocol fixes: number, operation, cell, deadline, terminators, sizes.
  */
-bool worker_request_valid(const struct envelope_worker_request *request);
+bool worker_request_valid(const struct envelope_worker_request *request, uint64_t now);
+
+/** worker_now() - µs of boot time, as deadlines are told */
+uint64_t worker_now(void);
 
 /**
- * worker_answer() - carry one valid request out
- * @cell: the share's place in the shared memory, wiped where it was an input
+ * worker_begin() - put a valid request, which is no CANCEL, to the provider
+ * @cell: the share's place in the shared memory, wiped where it is an input
+ * @call: zeroed but for @share, locked memory of its own, and @done, which may be called by now
  */
-void worker_answer(const struct envelope_provider *provider, struct envelope_provider_key *key,
-		   const struct envelope_worker_request *request, uint8_t *cell,
-		   struct envelope_worker_reply *reply);
+void worker_begin(const struct envelope_provider *provider, struct envelope_provider_key *key,
+		  const struct envelope_worker_request *request, uint8_t *cell,
+		  struct envelope_provider_call *call);
+
+/**
+ * worker_end() - what came of it; all of @call is wiped
+ * @r: as @call->done had it
+ */
+void worker_end(const struct envelope_worker_request *request, uint8_t *cell,
+		struct envelope_provider_call *call, int r, struct envelope_worker_reply *reply);
+
+/** struct worker - what a worker has; it frees none of it */
+struct worker {
+	sd_event *event;
+	int socket;
+	struct envelope_worker_memory *memory;
+	const char *kek;
+	const struct envelope_provider *provider;
+	struct envelope_provider_key *key;
+};
 
 /**
  * worker_run() - answer requests until the other side hangs up
- * Return: 0 at the end, -errno, -EPROTO after a request that is not valid.
+ *
+ * No call is under way when it returns: 0 at the end, -errno, -EPROTO after a request that is not
+ * valid.
  */
-int worker_run(int socket, struct envelope_worker_memory *memory,
-	       const struct envelope_provider *provider, struct envelope_provider_key *key);
+int worker_run(const struct worker *worker);
 
 /**
  * zygote_run() - fork a worker for each order until the other side hangs up

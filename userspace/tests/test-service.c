@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The provider "service", as the worker's loop calls it. */
+/* The provider "service", as the worker's loop calls it; each call is done when it returns. */
 #include "test.h"
 
 #include <sys/stat.h>
@@ -14,42 +14,99 @@ static char directory[64];
 static struct envelope_provider_key *key;
 static uint8_t *share;
 
+static int result;
+static unsigned int times_done;
+
+static void on_done(struct envelope_provider_call *call, int r)
+{
+	result = r;
+	times_done++;
+}
+
+/* As the worker has it. Return: what came of it, with @e as it is then */
+static int ask(envelope_provider_begin *begin, struct envelope_provider_call *call,
+	       struct envelope_error *e)
+{
+	call->share = share;
+	call->state = ENVELOPE_PROVIDER_UNREACHABLE;
+	call->done = on_done;
+	memset(&call->error, 0, sizeof(call->error));
+	times_done = 0;
+	begin(key, call);
+	assert_int_equal(times_done, 1);
+	*e = call->error;
+	return result;
+}
+
+static int unwrap(const struct envelope_wrapped *wrapped, enum envelope_provider_state *state,
+		  struct envelope_error *e)
+{
+	struct envelope_provider_call call = { .wrapped = *wrapped };
+	int r = ask(service->unwrap, &call, e);
+
+	*state = call.state;
+	return r;
+}
+
+static int version_at(unsigned int index, char version[static ENVELOPE_KEK_VERSION_MAX + 1],
+		      struct envelope_error *e)
+{
+	struct envelope_provider_call call = { .index = index };
+	int r = ask(service->version, &call, e);
+
+	strcpy(version, call.found.version);
+	return r;
+}
+
 static void open_key(const char *name)
 {
-	struct envelope_kek_config config = { .provider = "service" };
+	static struct envelope_kek_config config;
 	struct envelope_error e = { 0 };
 
+	config = (struct envelope_kek_config) { .provider = "service" };
 	snprintf(config.name, sizeof(config.name), "%s", name);
 	snprintf(config.keystore, sizeof(config.keystore), "%s/keystore", directory);
-	assert_good(service->open(&config, &key, &e));
+	assert_good(service->open(&config, NULL, &key, &e));
 }
 
 static void create(void)
 {
-	struct envelope_kek_version version = { 0 };
+	struct envelope_provider_call call = { 0 };
 	struct envelope_error e = { 0 };
 
-	assert_good(service->create(key, &version, &e));
-	assert_string_equal(version.version, "1");
+	assert_good(ask(service->create, &call, &e));
+	assert_string_equal(call.found.version, "1");
 }
 
 static void rotate(void)
 {
-	struct envelope_kek_version version = { 0 };
+	struct envelope_provider_call call = { 0 };
 	struct envelope_error e = { 0 };
 
-	assert_good(service->rotate(key, &version, &e));
+	assert_good(ask(service->rotate, &call, &e));
 }
 
 static struct envelope_wrapped wrap(void)
 {
-	struct envelope_wrapped wrapped = { 0 };
+	struct envelope_provider_call call = { 0 };
 	struct envelope_error e = { 0 };
 
 	memset(share, 0x5a, ENVELOPE_SHARE_BYTES);
-	assert_good(service->wrap(key, share, &wrapped, &e));
+	assert_good(ask(service->wrap, &call, &e));
 	memset(share, 0, ENVELOPE_SHARE_BYTES);
-	return wrapped;
+	return call.wrapped;
+}
+
+static int try_set_enabled(const char *version, bool enabled, bool *changed,
+			   struct envelope_error *e)
+{
+	struct envelope_provider_call call = { .enabled = enabled };
+	int r;
+
+	strcpy(call.version, version);
+	r = ask(service->set_enabled, &call, e);
+	*changed = call.changed;
+	return r;
 }
 
 /* Return: was one of them otherwise before? */
@@ -58,7 +115,7 @@ static bool set_enabled(const char *version, bool enabled)
 	struct envelope_error e = { 0 };
 	bool changed = false;
 
-	assert_good(service->set_enabled(key, version, enabled, &changed, &e));
+	assert_good(try_set_enabled(version, enabled, &changed, &e));
 	return changed;
 }
 
@@ -68,7 +125,7 @@ static void unwraps(const struct envelope_wrapped *wrapped)
 	struct envelope_error e = { 0 };
 
 	memset(share, 0, ENVELOPE_SHARE_BYTES);
-	assert_good(service->unwrap(key, wrapped, share, &state, &e));
+	assert_good(unwrap(wrapped, &state, &e));
 	assert_int_equal(state, ENVELOPE_PROVIDER_OK);
 	for (int i = 0; i < ENVELOPE_SHARE_BYTES; i++)
 		assert_int_equal(share[i], 0x5a);
@@ -80,7 +137,7 @@ static void refused(const struct envelope_wrapped *wrapped)
 	struct envelope_error e;
 
 	memset(share, 0, ENVELOPE_SHARE_BYTES);
-	assert_fails(KEK_REFUSED, service->unwrap(key, wrapped, share, &state, &e));
+	assert_fails(KEK_REFUSED, unwrap(wrapped, &state, &e));
 	assert_non_null(strstr(e.cure, "envelopectl kek enable test "));
 	assert_int_equal(state, ENVELOPE_PROVIDER_DISABLED);
 	assert_int_equal(share[0], 0);
@@ -89,17 +146,18 @@ static void refused(const struct envelope_wrapped *wrapped)
 /* The version that wraps, and how the KEK stands by it */
 static void current(const char *version, enum envelope_provider_state state)
 {
-	struct envelope_kek_attributes attributes = { 0 };
+	struct envelope_provider_call call = { 0 };
 	struct envelope_error e = { 0 };
 
-	assert_good(service->attributes(key, &attributes, &e));
-	assert_string_equal(attributes.current.version, version);
-	assert_int_equal(attributes.state, state);
+	assert_good(ask(service->attributes, &call, &e));
+	assert_string_equal(call.attributes.current.version, version);
+	assert_int_equal(call.attributes.state, state);
 }
 
 static void test_disabled(void **state_)
 {
 	struct envelope_wrapped one, two, again;
+	struct envelope_provider_call call = { 0 };
 	struct envelope_error e;
 
 	create();
@@ -115,7 +173,7 @@ static void test_disabled(void **state_)
 	current("1", ENVELOPE_PROVIDER_OK);
 	assert_true(set_enabled("1", false));
 	refused(&one);
-	assert_fails(KEK_REFUSED, service->wrap(key, share, &again, &e));
+	assert_fails(KEK_REFUSED, ask(service->wrap, &call, &e));
 	assert_string_equal(e.cure, "if it may be used again: envelopectl kek enable test");
 	current("2", ENVELOPE_PROVIDER_DISABLED);
 	assert_true(set_enabled("2", true));
@@ -154,13 +212,12 @@ static void test_disable_unknown(void **state_)
 	struct envelope_error e;
 	bool changed = false;
 
-	assert_fails(KEK_NOT_FOUND, service->set_enabled(key, "", false, &changed, &e));
+	assert_fails(KEK_NOT_FOUND, try_set_enabled("", false, &changed, &e));
 	create();
 	rotate();
 	wrapped = wrap();
 	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++) {
-		assert_fails(KEK_NOT_FOUND,
-			     service->set_enabled(key, versions[i], false, &changed, &e));
+		assert_fails(KEK_NOT_FOUND, try_set_enabled(versions[i], false, &changed, &e));
 		assert_non_null(strstr(e.message, "its newest is 2"));
 	}
 	assert_false(changed);
@@ -179,21 +236,21 @@ static void test_states(void **state_)
 	snprintf(path, sizeof(path), "%s/keystore/test.json", directory);
 	snprintf(away, sizeof(away), "%s/away", directory);
 	assert_int_equal(rename(path, away), 0);
-	assert_fails(KEK_NOT_FOUND, service->unwrap(key, &wrapped, share, &state, &e));
+	assert_fails(KEK_NOT_FOUND, unwrap(&wrapped, &state, &e));
 	assert_int_equal(state, ENVELOPE_PROVIDER_DELETED);
 	assert_int_equal(envelope_file_replace(path, "{}", 2, 0600), 0);
-	assert_fails(KEYSTORE_DAMAGED, service->unwrap(key, &wrapped, share, &state, &e));
+	assert_fails(KEYSTORE_DAMAGED, unwrap(&wrapped, &state, &e));
 	assert_int_equal(state, ENVELOPE_PROVIDER_UNREACHABLE);
 	assert_int_equal(rename(away, path), 0);
 	unwraps(&wrapped);
 
 	snprintf(path, sizeof(path), "%s/keystore", directory);
 	assert_int_equal(rename(path, away), 0);
-	assert_fails(KEK_NOT_FOUND, service->unwrap(key, &wrapped, share, &state, &e));
+	assert_fails(KEK_NOT_FOUND, unwrap(&wrapped, &state, &e));
 	assert_int_equal(state, ENVELOPE_PROVIDER_UNREACHABLE);
 
 	create(); /* another store in its place opens nothing, and the cure says what to do */
-	assert_fails(SEAL_BROKEN, service->unwrap(key, &wrapped, share, &state, &e));
+	assert_fails(SEAL_BROKEN, unwrap(&wrapped, &state, &e));
 	assert_int_equal(state, ENVELOPE_PROVIDER_OK);
 	assert_non_null(strstr(e.cure, "backup"));
 }
@@ -208,20 +265,20 @@ static void test_foreign_share(void **state_)
 	wrapped = changed = wrap();
 	for (size_t i = 0; i < wrapped.size; i++) {
 		changed.data[i] ^= 1;
-		assert_fails(SEAL_BROKEN, service->unwrap(key, &changed, share, &state, &e));
+		assert_fails(SEAL_BROKEN, unwrap(&changed, &state, &e));
 		changed.data[i] ^= 1;
 	}
 	changed.size -= 8;
-	assert_fails(SEAL_BROKEN, service->unwrap(key, &changed, share, &state, &e));
+	assert_fails(SEAL_BROKEN, unwrap(&changed, &state, &e));
 	changed = wrapped;
 	strcpy(changed.algorithm, "A256KW");
-	assert_fails(SEAL_BROKEN, service->unwrap(key, &changed, share, &state, &e));
+	assert_fails(SEAL_BROKEN, unwrap(&changed, &state, &e));
 	changed = wrapped;
 	for (size_t i = 0; i < 6; i++) {
 		static const char *const versions[] = { "0", "2", "01", "-1", " 1", "" };
 
 		strcpy(changed.version, versions[i]);
-		assert_fails(KEK_NOT_FOUND, service->unwrap(key, &changed, share, &state, &e));
+		assert_fails(KEK_NOT_FOUND, unwrap(&changed, &state, &e));
 	}
 	unwraps(&wrapped);
 }
@@ -229,7 +286,8 @@ static void test_foreign_share(void **state_)
 /* The most versions there may be fit in a file, and one more is refused */
 static void test_most_versions(void **state_)
 {
-	struct envelope_kek_version version;
+	char version[ENVELOPE_KEK_VERSION_MAX + 1];
+	struct envelope_provider_call call = { 0 };
 	struct keystore_kek kek = { .created = "2026-01-31T12:00:00Z" };
 	char store_path[96], path[160], *text;
 	struct envelope_wrapped wrapped;
@@ -253,10 +311,10 @@ static void test_most_versions(void **state_)
 	keystore_close(&store);
 
 	rotate();
-	assert_fails(LIMIT, service->rotate(key, &version, &e));
-	assert_good(service->version(key, KEYSTORE_VERSIONS_MAX - 1, &version, &e));
-	assert_string_equal(version.version, "1000");
-	assert_fails(KEK_NOT_FOUND, service->version(key, KEYSTORE_VERSIONS_MAX, &version, &e));
+	assert_fails(LIMIT, ask(service->rotate, &call, &e));
+	assert_good(version_at(KEYSTORE_VERSIONS_MAX - 1, version, &e));
+	assert_string_equal(version, "1000");
+	assert_fails(KEK_NOT_FOUND, version_at(KEYSTORE_VERSIONS_MAX, version, &e));
 	unwraps(&wrapped);
 }
 
@@ -276,7 +334,7 @@ static void test_owner(void **state_)
 	for (size_t i = 0; i < N(names); i++) {
 		snprintf(path, sizeof(path), "%s/keystore%s", directory, names[i]);
 		assert_int_equal(chown(path, 65534, 65534), 0);
-		assert_fails(KEYSTORE_DAMAGED, service->unwrap(key, &wrapped, share, &state, &e));
+		assert_fails(KEYSTORE_DAMAGED, unwrap(&wrapped, &state, &e));
 		assert_non_null(strstr(e.message, names[i]));
 		assert_non_null(strstr(e.cure, "chown -R 0 "));
 		assert_int_equal(chown(path, 0, 0), 0);

@@ -165,7 +165,10 @@ static void test_malformed(void **state)
 	hangs_up(large, sizeof(large));
 	BAD(r.protocol++);
 	BAD(r.op = 0);
-	BAD(r.op = ENVELOPE_WORKER_OPS);
+	BAD(r.op = ENVELOPE_WORKER_CANCEL);
+	BAD(r.op = ENVELOPE_WORKER_CANCEL + 1; r.wrapped_size = 0);
+	BAD(r.deadline = worker_deadline(61000));
+	BAD(r.deadline = UINT64_MAX);
 	BAD(r.cell = ENVELOPE_WORKER_CELLS);
 	BAD(r.wrapped_size = 0);
 	BAD(r.wrapped_size = ENVELOPE_WRAPPED_MAX + 1);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "../keyd/worker.h"
 #include "worker-process.h"
@@ -180,10 +181,21 @@ struct envelope_worker_request worker_unwrap_request(const struct envelope_worke
 	return r;
 }
 
+uint64_t worker_deadline(unsigned int ms)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 + ms * 1000ULL;
+}
+
 void worker_send(struct worker_process *w, const struct envelope_worker_request *request)
 {
-	assert_int_equal(send(w->socket, request, sizeof(*request), MSG_NOSIGNAL),
-			 sizeof(*request));
+	struct envelope_worker_request sent = *request;
+
+	if (!sent.deadline)
+		sent.deadline = worker_deadline(WORKER_CALL_DEADLINE_S * 1000);
+	assert_int_equal(send(w->socket, &sent, sizeof(sent), MSG_NOSIGNAL), sizeof(sent));
 }
 
 struct envelope_worker_reply worker_receive(struct worker_process *w)

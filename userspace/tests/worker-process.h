@@ -3,6 +3,7 @@
 #ifndef ENVELOPE_WORKER_PROCESS_H
 #define ENVELOPE_WORKER_PROCESS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "kek-config.h"
@@ -42,10 +43,14 @@ void worker_kill(struct worker_process *w);
 /** worker_request() - a request without parameters, in cell 0 */
 struct envelope_worker_request worker_request(uint32_t op);
 
+/** worker_deadline() - one that is so far away */
+uint64_t worker_deadline(unsigned int ms);
+
 /** worker_unwrap_request() - for what a reply to WRAP holds, in cell 2 */
 struct envelope_worker_request worker_unwrap_request(const struct envelope_worker_reply *wrapped);
 
-/** worker_send() - a request, without waiting for its reply */
+/** worker_send() - a request, without waiting for its reply; where it has no deadline, a usual one
+ */
 void worker_send(struct worker_process *w, const struct envelope_worker_request *request);
 
 /** worker_receive() - the next reply, which is well-formed and in time, or the test fails */

@@ -40,8 +40,7 @@ typedef bool (*fault)(struct hostile *h, struct envelope_worker_reply *reply, un
 
 int __wrap_zygote_run(int socket, int (*worker)(const struct envelope_kek_config *config));
 int __real_zygote_run(int socket, int (*worker)(const struct envelope_kek_config *config));
-int __wrap_worker_run(int socket, struct envelope_worker_memory *memory,
-		      const struct envelope_provider *provider, struct envelope_provider_key *key);
+int __wrap_worker_run(const struct worker *worker);
 
 static const char *const requests[ENVELOPE_WORKER_OPS] = {
 	[BIRTH] = "birth", /* before any request */
@@ -433,10 +432,30 @@ static fault fault_of(uint32_t op, unsigned int *number)
 	_exit(125); /* a mistake in the test */
 }
 
-int __wrap_worker_run(int socket, struct envelope_worker_memory *memory,
-		      const struct envelope_provider *provider, struct envelope_provider_key *key)
+static int result;
+
+static void on_done(struct envelope_provider_call *call, int r)
 {
-	struct hostile h = { .socket = socket, .memory = memory };
+	result = r;
+}
+
+/* What an honest worker says, whose provider has done the call when it returns */
+static struct envelope_worker_reply answer(const struct worker *w,
+					   const struct envelope_worker_request *request)
+{
+	uint8_t share[ENVELOPE_SHARE_BYTES] = {};
+	struct envelope_provider_call call = { .share = share, .done = on_done };
+	uint8_t *cell = w->memory->cells[request->cell];
+	struct envelope_worker_reply reply;
+
+	worker_begin(w->provider, w->key, request, cell, &call);
+	worker_end(request, cell, &call, result, &reply);
+	return reply;
+}
+
+int __wrap_worker_run(const struct worker *w)
+{
+	struct hostile h = { .socket = w->socket, .memory = w->memory };
 	struct envelope_worker_reply reply = { .protocol = ENVELOPE_WORKER_PROTOCOL,
 					       .op = ENVELOPE_WORKER_ATTRIBUTES };
 	struct envelope_worker_request request;
@@ -444,16 +463,16 @@ int __wrap_worker_run(int socket, struct envelope_worker_memory *memory,
 	fault act = fault_of(BIRTH, &number);
 
 	if (act && act(&h, &reply, number))
-		say(socket, &reply, sizeof(reply));
-	while (recv(socket, &request, sizeof(request), 0) == sizeof(request)) {
-		if (!worker_request_valid(&request))
+		say(w->socket, &reply, sizeof(reply));
+	while (recv(w->socket, &request, sizeof(request), 0) == sizeof(request)) {
+		if (!worker_request_valid(&request, worker_now()))
 			return -EPROTO;
 		h.cell = request.cell;
 		note("%s %d\n", requests[request.op], (int)request.cell);
-		worker_answer(provider, key, &request, memory->cells[request.cell], &reply);
+		reply = answer(w, &request);
 		act = fault_of(request.op, &number);
 		if (!act || act(&h, &reply, number))
-			say(socket, &reply, sizeof(reply));
+			say(w->socket, &reply, sizeof(reply));
 	}
 	return 0;
 }

@@ -63,44 +63,58 @@ static void tell_version(const struct envelope_provider_key *key, struct envelop
 	tell_time(key, "expires", out->expires);
 }
 
-static int attributes(struct envelope_provider_key *key, struct envelope_kek_attributes *out,
-		      struct envelope_error *e)
+static int result;
+
+static void on_service_done(struct envelope_provider_call *call, int r)
 {
-	int r = denied(key, "attributes", e);
+	result = r;
+}
+
+/* What the service says to it, which is done at once */
+static int ask_service(envelope_provider_begin *begin, struct envelope_provider_key *key,
+		       struct envelope_provider_call *call)
+{
+	void (*done)(struct envelope_provider_call * call, int r) = call->done;
+
+	call->done = on_service_done;
+	begin(key, call);
+	call->done = done;
+	return result;
+}
+
+static void attributes(struct envelope_provider_key *key, struct envelope_provider_call *call)
+{
+	struct envelope_kek_attributes *out = &call->attributes;
+	int r = denied(key, "attributes", &call->error);
 
 	if (!r)
-		r = __real_envelope_provider_service.attributes(key, out, e);
-	if (r)
-		return r;
+		r = ask_service(__real_envelope_provider_service.attributes, key, call);
 	tell_version(key, &out->current);
 	tell_time(key, "date", out->date);
 	if (told(key, "state"))
 		out->state = atoi(told(key, "state"));
 	if (told(key, "recoverability"))
 		out->recoverability = atoi(told(key, "recoverability"));
-	return 0;
+	call->done(call, r);
 }
 
-static int version(struct envelope_provider_key *key, unsigned int index,
-		   struct envelope_kek_version *out, struct envelope_error *e)
+static void version(struct envelope_provider_key *key, struct envelope_provider_call *call)
 {
-	int r = __real_envelope_provider_service.version(key, index, out, e);
+	int r = ask_service(__real_envelope_provider_service.version, key, call);
 
-	if (!r)
-		tell_version(key, out);
-	return r;
+	tell_version(key, &call->found);
+	call->done(call, r);
 }
 
-static int wrap(struct envelope_provider_key *key, const uint8_t *share,
-		struct envelope_wrapped *out, struct envelope_error *e)
+static void wrap(struct envelope_provider_key *key, struct envelope_provider_call *call)
 {
-	int r = denied(key, "wrap", e);
+	int r = denied(key, "wrap", &call->error);
 
 	if (!r)
-		r = __real_envelope_provider_service.wrap(key, share, out, e);
+		r = ask_service(__real_envelope_provider_service.wrap, key, call);
 	if (told(key, "nothing"))
-		out->size = 0;
-	return r;
+		call->wrapped.size = 0;
+	call->done(call, r);
 }
 
 /* 200 ms; a worker may not sleep */
@@ -112,45 +126,42 @@ static void idle(void)
 		;
 }
 
-static int unwrap(struct envelope_provider_key *key, const struct envelope_wrapped *in,
-		  uint8_t *share, enum envelope_provider_state *state, struct envelope_error *e)
+static void unwrap(struct envelope_provider_key *key, struct envelope_provider_call *call)
 {
-	int r = denied(key, "unwrap", e);
+	int r = denied(key, "unwrap", &call->error);
 
 	if (r) {
-		*state = ENVELOPE_PROVIDER_DENIED;
-		return r;
+		call->state = ENVELOPE_PROVIDER_DENIED;
+		call->done(call, r);
+		return;
 	}
 	if (told(key, "wait"))
 		idle();
-	r = __real_envelope_provider_service.unwrap(key, in, share, state, e);
+	r = ask_service(__real_envelope_provider_service.unwrap, key, call);
 	if (!r && told(key, "lie"))
-		share[0] ^= 1;
-	return r;
+		call->share[0] ^= 1;
+	call->done(call, r);
 }
 
-static int open_key(const struct envelope_kek_config *config, struct envelope_provider_key **key,
-		    struct envelope_error *e)
+static int open_key(const struct envelope_kek_config *config, sd_event *event,
+		    struct envelope_provider_key **key, struct envelope_error *e)
 {
-	return __real_envelope_provider_service.open(config, key, e);
+	return __real_envelope_provider_service.open(config, event, key, e);
 }
 
-static int create(struct envelope_provider_key *key, struct envelope_kek_version *out,
-		  struct envelope_error *e)
+static void create(struct envelope_provider_key *key, struct envelope_provider_call *call)
 {
-	return __real_envelope_provider_service.create(key, out, e);
+	__real_envelope_provider_service.create(key, call);
 }
 
-static int rotate(struct envelope_provider_key *key, struct envelope_kek_version *out,
-		  struct envelope_error *e)
+static void rotate(struct envelope_provider_key *key, struct envelope_provider_call *call)
 {
-	return __real_envelope_provider_service.rotate(key, out, e);
+	__real_envelope_provider_service.rotate(key, call);
 }
 
-static int set_enabled(struct envelope_provider_key *key, const char *name, bool enabled,
-		       bool *changed, struct envelope_error *e)
+static void set_enabled(struct envelope_provider_key *key, struct envelope_provider_call *call)
 {
-	return __real_envelope_provider_service.set_enabled(key, name, enabled, changed, e);
+	__real_envelope_provider_service.set_enabled(key, call);
 }
 
 static void close_key(struct envelope_provider_key *key)

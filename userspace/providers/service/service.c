@@ -4,7 +4,7 @@
  * nobody configured another.
  *
  * The store is read anew at every call: what changed on disk counts at once, and no
- * KEK stays in memory between calls.
+ * KEK stays in memory between calls. Each call is done when the function that begins it returns.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ struct envelope_provider_key {
 	struct envelope_kek_config config;
 };
 
-static int service_open(const struct envelope_kek_config *config,
+static int service_open(const struct envelope_kek_config *config, sd_event *event,
 			struct envelope_provider_key **key, struct envelope_error *e)
 {
 	*key = calloc(1, sizeof(**key));
@@ -122,18 +122,6 @@ static int add_version(struct envelope_provider_key *key, bool create,
 	return r;
 }
 
-static int service_create(struct envelope_provider_key *key, struct envelope_kek_version *version,
-			  struct envelope_error *e)
-{
-	return add_version(key, true, version, e);
-}
-
-static int service_rotate(struct envelope_provider_key *key, struct envelope_kek_version *version,
-			  struct envelope_error *e)
-{
-	return add_version(key, false, version, e);
-}
-
 /* The index of a version by its name; -1 where this KEK has none such */
 static ssize_t find_version(const struct keystore_kek *kek, const char *version)
 {
@@ -163,8 +151,8 @@ static int set_versions(const struct keystore *store, struct keystore_kek *kek, 
 	return envelope_cure(e, "see which it has: envelopectl kek show %s", kek->name);
 }
 
-static int service_set_enabled(struct envelope_provider_key *key, const char *version, bool enabled,
-			       bool *changed, struct envelope_error *e)
+static int set_enabled(struct envelope_provider_key *key, const char *version, bool enabled,
+		       bool *changed, struct envelope_error *e)
 {
 	struct keystore_kek kek;
 	struct keystore store;
@@ -187,8 +175,8 @@ static ssize_t find_current(const struct keystore_kek *kek)
 	return i;
 }
 
-static int service_attributes(struct envelope_provider_key *key,
-			      struct envelope_kek_attributes *out, struct envelope_error *e)
+static int tell_attributes(struct envelope_provider_key *key, struct envelope_kek_attributes *out,
+			   struct envelope_error *e)
 {
 	struct keystore store;
 	struct keystore_kek kek;
@@ -206,8 +194,8 @@ static int service_attributes(struct envelope_provider_key *key,
 	return 0;
 }
 
-static int service_version(struct envelope_provider_key *key, unsigned int index,
-			   struct envelope_kek_version *out, struct envelope_error *e)
+static int tell_version(struct envelope_provider_key *key, unsigned int index,
+			struct envelope_kek_version *out, struct envelope_error *e)
 {
 	struct keystore store;
 	struct keystore_kek kek;
@@ -250,8 +238,8 @@ static int wrap_share(struct envelope_provider_key *key, const struct keystore *
 	return 0;
 }
 
-static int service_wrap(struct envelope_provider_key *key, const uint8_t *share,
-			struct envelope_wrapped *out, struct envelope_error *e)
+static int wrap(struct envelope_provider_key *key, const uint8_t *share,
+		struct envelope_wrapped *out, struct envelope_error *e)
 {
 	struct keystore store;
 	struct keystore_kek kek;
@@ -322,9 +310,8 @@ static enum envelope_provider_state state_after(int r)
 	}
 }
 
-static int service_unwrap(struct envelope_provider_key *key, const struct envelope_wrapped *in,
-			  uint8_t *share, enum envelope_provider_state *state,
-			  struct envelope_error *e)
+static int unwrap(struct envelope_provider_key *key, const struct envelope_wrapped *in,
+		  uint8_t *share, enum envelope_provider_state *state, struct envelope_error *e)
 {
 	struct keystore_kek kek = { 0 };
 	struct keystore store;
@@ -340,6 +327,44 @@ static int service_unwrap(struct envelope_provider_key *key, const struct envelo
 	*state = state_after(r);
 	unload(&store, &kek);
 	return r;
+}
+
+static void service_create(struct envelope_provider_key *key, struct envelope_provider_call *call)
+{
+	call->done(call, add_version(key, true, &call->found, &call->error));
+}
+
+static void service_rotate(struct envelope_provider_key *key, struct envelope_provider_call *call)
+{
+	call->done(call, add_version(key, false, &call->found, &call->error));
+}
+
+static void service_set_enabled(struct envelope_provider_key *key,
+				struct envelope_provider_call *call)
+{
+	call->done(call,
+		   set_enabled(key, call->version, call->enabled, &call->changed, &call->error));
+}
+
+static void service_attributes(struct envelope_provider_key *key,
+			       struct envelope_provider_call *call)
+{
+	call->done(call, tell_attributes(key, &call->attributes, &call->error));
+}
+
+static void service_version(struct envelope_provider_key *key, struct envelope_provider_call *call)
+{
+	call->done(call, tell_version(key, call->index, &call->found, &call->error));
+}
+
+static void service_wrap(struct envelope_provider_key *key, struct envelope_provider_call *call)
+{
+	call->done(call, wrap(key, call->share, &call->wrapped, &call->error));
+}
+
+static void service_unwrap(struct envelope_provider_key *key, struct envelope_provider_call *call)
+{
+	call->done(call, unwrap(key, &call->wrapped, call->share, &call->state, &call->error));
 }
 
 const struct envelope_provider envelope_provider_service = {
