@@ -8,7 +8,6 @@
  */
 #include "test.h"
 
-#include <dirent.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -476,38 +475,6 @@ static void test_killed(void **state)
 	assert_int_equal(worker_stop(&w), 0);
 }
 
-struct use {
-	unsigned int descriptors, sockets;
-	unsigned long resident; /* bytes */
-};
-
-static struct use measure(void)
-{
-	char path[64], link[64] = "";
-	const struct dirent *entry;
-	struct use use = {};
-	char *status;
-	DIR *fds;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)w.pid);
-	fds = opendir(path);
-	assert_non_null(fds);
-	while ((entry = readdir(fds))) {
-		if (*entry->d_name == '.' ||
-		    readlinkat(dirfd(fds), entry->d_name, link, sizeof(link) - 1) < 0)
-			continue;
-		use.descriptors++;
-		use.sockets += !strncmp(link, "socket:", 7);
-	}
-	closedir(fds);
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)w.pid);
-	assert_int_equal(envelope_file_read(path, 1 << 16, &status, NULL), 0);
-	assert_int_equal(sscanf(strstr(status, "VmRSS:"), "VmRSS: %lu", &use.resident), 1);
-	use.resident *= 1024;
-	free(status);
-	return use;
-}
-
 /* Each kind of call in turn, good ones and such as are refused */
 static void any_call(unsigned int i, const struct envelope_worker_reply *wrapped)
 {
@@ -539,7 +506,7 @@ static void any_call(unsigned int i, const struct envelope_worker_reply *wrapped
 static void test_thousand(void **state)
 {
 	struct envelope_worker_reply wrapped;
-	struct use before, after;
+	struct worker_use before, after;
 
 	if (geteuid() != 0)
 		skip(); /* nobody else may look into a worker */
@@ -548,10 +515,10 @@ static void test_thousand(void **state)
 	wrapped = wrap(1);
 	for (unsigned int i = 0; i < CALLS / 10; i++)
 		any_call(i, &wrapped);
-	before = measure();
+	before = worker_measure(&w);
 	for (unsigned int i = 0; i < CALLS; i++)
 		any_call(i, &wrapped);
-	after = measure();
+	after = worker_measure(&w);
 	assert_int_equal(after.descriptors, before.descriptors);
 	assert_int_equal(after.sockets, before.sockets);
 	print_message("# %ld bytes more after %d calls\n", (long)(after.resident - before.resident),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -13,6 +14,7 @@
 #include <time.h>
 
 #include "../keyd/worker.h"
+#include "file.h"
 #include "worker-process.h"
 
 static const char *program;
@@ -227,4 +229,31 @@ struct envelope_worker_reply worker_ask_op(struct worker_process *w, uint32_t op
 	struct envelope_worker_request request = worker_request(op);
 
 	return worker_ask(w, &request);
+}
+
+struct worker_use worker_measure(const struct worker_process *w)
+{
+	char path[64], link[64] = "";
+	const struct dirent *entry;
+	struct worker_use use = {};
+	char *status;
+	DIR *fds;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)w->pid);
+	fds = opendir(path);
+	assert_non_null(fds);
+	while ((entry = readdir(fds))) {
+		if (*entry->d_name == '.' ||
+		    readlinkat(dirfd(fds), entry->d_name, link, sizeof(link) - 1) < 0)
+			continue;
+		use.descriptors++;
+		use.sockets += !strncmp(link, "socket:", 7);
+	}
+	closedir(fds);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)w->pid);
+	assert_int_equal(envelope_file_read(path, 1 << 16, &status, NULL), 0);
+	assert_int_equal(sscanf(strstr(status, "VmRSS:"), "VmRSS: %lu", &use.resident), 1);
+	use.resident *= 1024;
+	free(status);
+	return use;
 }

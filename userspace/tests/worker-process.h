@@ -61,4 +61,12 @@ struct envelope_worker_reply worker_ask(struct worker_process *w,
 					const struct envelope_worker_request *request);
 struct envelope_worker_reply worker_ask_op(struct worker_process *w, uint32_t op);
 
+struct worker_use {
+	unsigned int descriptors, sockets;
+	unsigned long resident; /* bytes */
+};
+
+/** worker_measure() - what it has of the machine; for root alone */
+struct worker_use worker_measure(const struct worker_process *w);
+
 #endif
