@@ -39,7 +39,8 @@ struct worker {
 	struct {
 		uint64_t id; /* 0: free */
 		uint32_t op;
-		struct worker_call *call;
+		struct worker_call *call; /* NULL: nobody waits, and the worker was told so */
+		sd_event_source *end;	  /* until which it must answer all the same */
 	} cells[ENVELOPE_WORKER_CELLS];
 	uint64_t last_id;
 	unsigned int failures;
@@ -78,6 +79,13 @@ static int free_cell(const struct worker *w)
 		if (!w->cells[i].id)
 			return i;
 	return -1;
+}
+
+static void release(struct worker *w, int cell)
+{
+	w->cells[cell].end = sd_event_source_disable_unref(w->cells[cell].end);
+	w->cells[cell].id = 0;
+	w->cells[cell].call = NULL;
 }
 
 static bool transmit(struct worker *w, struct worker_call *call, int cell)
@@ -143,8 +151,7 @@ static bool take_reply(struct worker *w, struct envelope_worker_reply *reply)
 	if (call && call->request.op == ENVELOPE_WORKER_UNWRAP && reply->code == ENVELOPE_OK)
 		envelope_secret_copy(call->share, w->memory->cells[cell], ENVELOPE_SHARE_BYTES);
 	envelope_secret_wipe(w->memory->cells[cell], ENVELOPE_SHARE_BYTES);
-	w->cells[cell].id = 0;
-	w->cells[cell].call = NULL;
+	release(w, cell);
 	if (call)
 		finish(call, reply);
 	return true;
@@ -210,8 +217,7 @@ static void take_back_calls(struct worker *w)
 	for (int i = 0; i < ENVELOPE_WORKER_CELLS; i++) {
 		struct worker_call *call = w->cells[i].call;
 
-		w->cells[i].id = 0;
-		w->cells[i].call = NULL;
+		release(w, i);
 		if (!call)
 			continue;
 		call->cell = -1;
@@ -234,6 +240,8 @@ static void close_worker(struct worker *w)
 		close(w->fd);
 	w->fd = -1;
 	w->pid = 0;
+	for (int i = 0; i < ENVELOPE_WORKER_CELLS; i++)
+		w->cells[i].end = sd_event_source_disable_unref(w->cells[i].end);
 	if (w->memory) {
 		envelope_secret_wipe(w->memory, sizeof(*w->memory));
 		munmap(w->memory, sizeof(*w->memory));
@@ -433,6 +441,19 @@ int worker_declare(struct manager *m, const struct envelope_kek_config *config,
 	return 0;
 }
 
+/* A worker that hangs: the next one may do better */
+static void put_down(struct worker *w)
+{
+	if (w->pid)
+		kill(w->pid, SIGKILL);
+}
+
+static int on_end(sd_event_source *source, uint64_t usec, void *data)
+{
+	put_down(data);
+	return 0;
+}
+
 static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct worker_call *call = data;
@@ -440,8 +461,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
 
 	if (call->cell >= 0) {
 		w->cells[call->cell].call = NULL;
-		if (w->pid)
-			kill(w->pid, SIGKILL); /* it hangs: the next one may do better */
+		put_down(w);
 	} else {
 		TAILQ_REMOVE(&w->waiting, call, link);
 	}
@@ -457,8 +477,8 @@ int worker_call(struct manager *m, const char *kek, struct worker_call *call,
 	if (!w || w->undeclared)
 		return envelope_fail(e, ENVELOPE_E_KEK_UNDECLARED,
 				     "KEK %s: this host does not declare it", kek);
-	if (manager_timer(m, &call->deadline, WORKER_CALL_TIMEOUT_S * SECOND, on_deadline, call) <
-	    0)
+	if (manager_timer(m, &call->deadline, (WORKER_CALL_DEADLINE_S + WORKER_GRACE_S) * SECOND,
+			  on_deadline, call) < 0)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
 	call->request.deadline = manager_now() + WORKER_CALL_DEADLINE_S * SECOND;
 	call->worker = w;
@@ -471,6 +491,20 @@ int worker_call(struct manager *m, const char *kek, struct worker_call *call,
 	return 0;
 }
 
+/* The worker is to stop, and the cell is free when it says so */
+static void abandon(struct worker *w, const struct worker_call *call)
+{
+	const struct envelope_worker_request request = { .protocol = ENVELOPE_WORKER_PROTOCOL,
+							 .op = ENVELOPE_WORKER_CANCEL,
+							 .id = call->request.id };
+	uint64_t now = manager_now(), end = call->request.deadline + WORKER_GRACE_S * SECOND;
+
+	w->cells[call->cell].call = NULL;
+	manager_timer(w->manager, &w->cells[call->cell].end, end > now ? end - now : 0, on_end, w);
+	/* Where there is no room, it reads nothing: it has no more time than before to answer */
+	send(w->fd, &request, sizeof(request), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 void worker_cancel(struct worker_call *call)
 {
 	struct worker *w = call->worker;
@@ -479,7 +513,7 @@ void worker_cancel(struct worker_call *call)
 		return;
 	call->deadline = sd_event_source_disable_unref(call->deadline);
 	if (call->cell >= 0)
-		w->cells[call->cell].call = NULL;
+		abandon(w, call);
 	else
 		TAILQ_REMOVE(&w->waiting, call, link);
 	call->worker = NULL;

@@ -3,7 +3,7 @@
  * Workers: one for each KEK that the host declares, forked from envelope-provider, as an
  * unprivileged user. What is known of a KEK here need not be read again.
  * Calls are queued, answered in any order, and always answered: by the worker, or
- * with an error when it dies, lies or is late.
+ * with an error when it dies, lies or is late. Those that are cancelled it is told.
  */
 #ifndef KEYD_WORKER_H
 #define KEYD_WORKER_H
@@ -17,8 +17,8 @@
 #include "worker-protocol.h"
 
 #define WORKERS_MAX	       64
-#define WORKER_CALL_DEADLINE_S 9  /* what a worker is given: then it says itself that it failed */
-#define WORKER_CALL_TIMEOUT_S  10 /* then it hangs */
+#define WORKER_CALL_DEADLINE_S 9 /* what a worker is given: then it says itself that it failed */
+#define WORKER_GRACE_S	       1 /* after that: then it hangs */
 
 struct manager;
 struct worker;

@@ -2,8 +2,8 @@
 /*
  * envelope-provider with workers that are slow, lie, crash or say what they should not: as one that
  * was taken over may be, in its sandbox. It is for tests only. What a worker is to do is in
- * KEYSTORE.faults/KEK, which is read anew at each request: "REQUEST FAULT [NUMBER]". The requests
- * that it took are lines of KEYSTORE.faults/KEK.calls.
+ * KEYSTORE.faults/KEK, which is read anew at each request: lines "REQUEST FAULT [NUMBER]". The
+ * requests that it took are lines of KEYSTORE.faults/KEK.calls.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -33,6 +33,8 @@ struct hostile {
 	int socket;
 	struct envelope_worker_memory *memory;
 	uint32_t cell; /* of the request that it was asked last */
+	struct envelope_worker_reply
+		held[ENVELOPE_WORKER_CELLS]; /* that it never sent; id 0: none */
 };
 
 /* Return: is the honest reply, as it is by then, sent too? */
@@ -42,7 +44,7 @@ int __wrap_zygote_run(int socket, int (*worker)(const struct envelope_kek_config
 int __real_zygote_run(int socket, int (*worker)(const struct envelope_kek_config *config));
 int __wrap_worker_run(const struct worker *worker);
 
-static const char *const requests[ENVELOPE_WORKER_OPS] = {
+static const char *const requests[] = {
 	[BIRTH] = "birth", /* before any request */
 	[ENVELOPE_WORKER_CREATE] = "create",
 	[ENVELOPE_WORKER_ROTATE] = "rotate",
@@ -52,6 +54,7 @@ static const char *const requests[ENVELOPE_WORKER_OPS] = {
 	[ENVELOPE_WORKER_VERSION] = "version",
 	[ENVELOPE_WORKER_WRAP] = "wrap",
 	[ENVELOPE_WORKER_UNWRAP] = "unwrap",
+	[ENVELOPE_WORKER_CANCEL] = "cancel", /* of what it is silent about */
 };
 
 static int (*honest_worker)(const struct envelope_kek_config *config);
@@ -94,6 +97,13 @@ static bool hang(struct hostile *h, struct envelope_worker_reply *reply, unsigne
 static bool silent(struct hostile *h, struct envelope_worker_reply *reply, unsigned int number)
 {
 	return false;
+}
+
+/* As if it had been sent before */
+static bool crossed(struct hostile *h, struct envelope_worker_reply *reply, unsigned int number)
+{
+	reply->code = ENVELOPE_OK;
+	return true;
 }
 
 static bool crash(struct hostile *h, struct envelope_worker_reply *reply, unsigned int number)
@@ -374,6 +384,7 @@ static const struct {
 	{ "slow", slow },
 	{ "hang", hang },
 	{ "silent", silent },
+	{ "crossed", crossed },
 	{ "crash", crash },
 	{ "leave", leave },
 	{ "another-share", another_share },
@@ -411,25 +422,33 @@ static const struct {
 	{ "burgle", burgle },
 };
 
+static fault fault_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		if (!strcmp(faults[i].name, name))
+			return faults[i].act;
+	_exit(125); /* a mistake in the test */
+}
+
 /* What it is told to do at a request of this kind; NULL: to be honest */
 static fault fault_of(uint32_t op, unsigned int *number)
 {
-	char text[80] = "", kind[16], name[32];
+	bool by_name = op == BIRTH || op == ENVELOPE_WORKER_CANCEL;
+	char text[160] = "", kind[16], name[32], *line, *rest = text;
 	int fd = open(instructions, O_RDONLY | O_CLOEXEC);
 
-	*number = 0;
 	if (fd < 0)
 		return NULL;
 	if (read(fd, text, sizeof(text) - 1) < 0)
 		_exit(125);
 	close(fd);
-	if (sscanf(text, "%15s %31s %u", kind, name, number) < 2 ||
-	    (strcmp(kind, requests[op]) && (op == BIRTH || strcmp(kind, ANY_REQUEST))))
-		return NULL;
-	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
-		if (!strcmp(faults[i].name, name))
-			return faults[i].act;
-	_exit(125); /* a mistake in the test */
+	while ((line = strsep(&rest, "\n"))) {
+		*number = 0;
+		if (sscanf(line, "%15s %31s %u", kind, name, number) >= 2 &&
+		    (!strcmp(kind, requests[op]) || (!by_name && !strcmp(kind, ANY_REQUEST))))
+			return fault_named(name);
+	}
+	return NULL;
 }
 
 static int result;
@@ -453,6 +472,39 @@ static struct envelope_worker_reply answer(const struct worker *w,
 	return reply;
 }
 
+static void take_request(struct hostile *h, const struct worker *w,
+			 const struct envelope_worker_request *request)
+{
+	struct envelope_worker_reply reply = answer(w, request);
+	unsigned int number;
+	fault act = fault_of(request->op, &number);
+
+	h->cell = request->cell;
+	if (!act || act(h, &reply, number))
+		say(h->socket, &reply, sizeof(reply));
+	else
+		h->held[request->cell] = reply;
+}
+
+static void take_cancel(struct hostile *h, uint64_t id)
+{
+	struct envelope_worker_reply *reply = h->held;
+	unsigned int number;
+	fault act = fault_of(ENVELOPE_WORKER_CANCEL, &number);
+
+	while (reply < h->held + ENVELOPE_WORKER_CELLS && reply->id != id)
+		reply++;
+	if (reply == h->held + ENVELOPE_WORKER_CELLS)
+		return;
+	h->cell = (uint32_t)(reply - h->held);
+	if (!act)
+		reply->code = ENVELOPE_E_CANCELED;
+	strcpy(reply->message, "cancelled");
+	if (!act || act(h, reply, number))
+		say(h->socket, reply, sizeof(*reply));
+	reply->id = 0;
+}
+
 int __wrap_worker_run(const struct worker *w)
 {
 	struct hostile h = { .socket = w->socket, .memory = w->memory };
@@ -467,12 +519,11 @@ int __wrap_worker_run(const struct worker *w)
 	while (recv(w->socket, &request, sizeof(request), 0) == sizeof(request)) {
 		if (!worker_request_valid(&request, worker_now()))
 			return -EPROTO;
-		h.cell = request.cell;
 		note("%s %d\n", requests[request.op], (int)request.cell);
-		reply = answer(w, &request);
-		act = fault_of(request.op, &number);
-		if (!act || act(&h, &reply, number))
-			say(w->socket, &reply, sizeof(reply));
+		if (request.op == ENVELOPE_WORKER_CANCEL)
+			take_cancel(&h, request.id);
+		else
+			take_request(&h, w, &request);
 	}
 	return 0;
 }
