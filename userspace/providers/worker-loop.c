@@ -28,6 +28,12 @@ struct calls {
 	struct under_way cells[ENVELOPE_WORKER_CELLS];
 };
 
+/* What to end with: that envelope-keyd goes away, with answers to it under way, is no error */
+static int socket_error(void)
+{
+	return errno == EPIPE || errno == ECONNRESET ? 0 : -errno;
+}
+
 static void answer(struct under_way *u, int r)
 {
 	const struct worker *w = u->calls->worker;
@@ -37,7 +43,7 @@ static void answer(struct under_way *u, int r)
 	worker_end(&u->request, w->memory->cells[u->request.cell], &u->call, r, &reply);
 	u->busy = false;
 	if (send(w->socket, &reply, sizeof(reply), MSG_NOSIGNAL) != sizeof(reply))
-		sd_event_exit(w->event, -errno);
+		sd_event_exit(w->event, socket_error());
 }
 
 static void on_done(struct envelope_provider_call *call, int r)
@@ -112,6 +118,7 @@ static int begin(struct calls *calls, const struct envelope_worker_request *requ
 	u->call.share = calls->shares[request->cell];
 	u->call.done = on_done;
 	if (request->deadline <= u->begun) {
+		u->call.state = ENVELOPE_PROVIDER_UNREACHABLE;
 		answer(u, envelope_fail(&u->call.error, ENVELOPE_E_KEK_UNAVAILABLE,
 					"KEK %s: its provider was busy with other calls too long",
 					w->kek));
@@ -134,7 +141,7 @@ static int take_request(struct calls *calls)
 		recv(calls->worker->socket, &request, sizeof(request), MSG_DONTWAIT | MSG_TRUNC);
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 1 : -errno;
+		return errno == EAGAIN || errno == EINTR ? 1 : socket_error();
 	if (n == 0)
 		return 0;
 	if (n != sizeof(request) || !worker_request_valid(&request, worker_now()))

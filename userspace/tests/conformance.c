@@ -8,6 +8,7 @@
  */
 #include "test.h"
 
+#include <poll.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -20,7 +21,9 @@
 #define CANNOT	77 /* exit status of SETUP */
 #define KINDS	6  /* of calls, see any_call() */
 #define CALLS	1000
-#define PLACES	64	   /* of a wrapped share that are tampered with, at least */
+#define PLACES	64 /* of a wrapped share that are tampered with, at least */
+#define ALL_IDS ((1U << ENVELOPE_WORKER_CELLS) - 1)
+#define GRACE	1000000	   /* µs after the deadline, as envelope-keyd has it */
 #define RSS_MAX (64 << 10) /* bytes that CALLS may add: less than 66 for each */
 
 static const char *setup;
@@ -394,7 +397,7 @@ static void test_at_once(void **state)
 		answered |= 1U << (reply.id - 100);
 		wrapped[reply.id - 100] = reply;
 	}
-	assert_int_equal(answered, (1U << ENVELOPE_WORKER_CELLS) - 1);
+	assert_int_equal(answered, ALL_IDS);
 	for (uint32_t i = 0; i < ENVELOPE_WORKER_CELLS; i++) {
 		assert_true(cell_empty(i));
 		request = worker_unwrap_request(&wrapped[i]);
@@ -410,6 +413,143 @@ static void test_at_once(void **state)
 	assert_int_equal(answered, 0);
 	for (uint8_t i = 0; i < ENVELOPE_WORKER_CELLS; i++)
 		assert_true(cell_holds(ENVELOPE_WORKER_CELLS - 1U - i, i));
+	assert_int_equal(worker_stop(&w), 0);
+}
+
+/* Of any kind, in the cell of the number @id, in which there is a share for it */
+static struct envelope_worker_request request_of(uint32_t id,
+						 const struct envelope_worker_reply *wrapped)
+{
+	static const uint32_t ops[] = { ENVELOPE_WORKER_WRAP, ENVELOPE_WORKER_UNWRAP,
+					ENVELOPE_WORKER_ATTRIBUTES, ENVELOPE_WORKER_VERSION };
+	struct envelope_worker_request request = worker_request(ops[id % N(ops)]);
+
+	if (request.op == ENVELOPE_WORKER_UNWRAP)
+		request = worker_unwrap_request(wrapped);
+	if (id % 8 == 1)
+		request.wrapped[0] ^= 1;
+	request.id = id;
+	request.cell = id;
+	fill_cell(&w, id, (uint8_t)id);
+	return request;
+}
+
+/* As many as there may be, none of which is answered twice. @check: each answer, where it is given
+ */
+static void take_all(void (*check)(const struct envelope_worker_reply *reply))
+{
+	struct pollfd socket = { .fd = w.socket, .events = POLLIN };
+	unsigned int answered = 0;
+
+	for (uint32_t i = 0; i < ENVELOPE_WORKER_CELLS; i++) {
+		const struct envelope_worker_reply reply = worker_receive(&w);
+
+		assert_in_range(reply.id, 0, ENVELOPE_WORKER_CELLS - 1);
+		assert_false(answered & 1U << reply.id);
+		answered |= 1U << reply.id;
+		/* What it is to wrap, it takes; and who is refused, gets nothing */
+		if (reply.code || reply.op == ENVELOPE_WORKER_WRAP)
+			assert_true(cell_empty((unsigned int)reply.id));
+		check(&reply);
+	}
+	assert_int_equal(answered, ALL_IDS);
+	assert_int_equal(poll(&socket, 1, 50), 0);
+}
+
+/* An answer that one has who waits for it */
+static void check_answer(const struct envelope_worker_reply *reply)
+{
+	if (reply->code && reply->id % 8 != 1)
+		print_error("%s\n", reply->message);
+	assert_int_equal(reply->code, reply->id % 8 == 1 ? ENVELOPE_E_SEAL_BROKEN : ENVELOPE_OK);
+	if (reply->op == ENVELOPE_WORKER_UNWRAP && !reply->code)
+		assert_true(cell_holds((unsigned int)reply->id, 1));
+}
+
+static void check_given_up(const struct envelope_worker_reply *reply)
+{
+	if (reply->code != ENVELOPE_E_CANCELED)
+		check_answer(reply);
+}
+
+static void check_in_time(const struct envelope_worker_reply *reply)
+{
+	if (reply->code != ENVELOPE_E_KEK_UNAVAILABLE) {
+		check_answer(reply);
+		return;
+	}
+	assert_non_null(strstr(reply->message, KEK));
+	assert_true(*reply->cure);
+	if (reply->op == ENVELOPE_WORKER_UNWRAP)
+		assert_in_range(reply->state, ENVELOPE_PROVIDER_THROTTLED,
+				ENVELOPE_PROVIDER_UNREACHABLE);
+}
+
+static void check_too_late(const struct envelope_worker_reply *reply)
+{
+	assert_int_equal(reply->code, ENVELOPE_E_KEK_UNAVAILABLE);
+	check_in_time(reply);
+}
+
+/* @deadline: ms from now; 0: a usual one */
+static void ask_all(const struct envelope_worker_reply *wrapped, unsigned int deadline)
+{
+	for (uint32_t id = 0; id < ENVELOPE_WORKER_CELLS; id++) {
+		struct envelope_worker_request request = request_of(id, wrapped);
+
+		request.deadline = deadline ? worker_deadline(deadline) : 0;
+		worker_send(&w, &request);
+	}
+}
+
+/* Each kind at once; asked in vain, too late, and given up. Then all is as before. */
+static void test_any_answer(void **state)
+{
+	struct envelope_worker_request request;
+	struct envelope_worker_reply wrapped;
+
+	begin(&w, KEK);
+	must_change(ENVELOPE_WORKER_CREATE, "");
+	wrapped = wrap(1);
+	ask_all(&wrapped, 0);
+	take_all(check_answer);
+	for (unsigned int ms = 1; ms <= 64; ms *= 2) {
+		ask_all(&wrapped, ms);
+		take_all(check_in_time);
+	}
+	for (uint32_t id = 0; id < ENVELOPE_WORKER_CELLS; id++) {
+		request = request_of(id, &wrapped);
+		request.deadline = worker_deadline(0);
+		worker_send(&w, &request);
+	}
+	take_all(check_too_late);
+	for (int delay = 0; delay <= 4000; delay += 1000) {
+		ask_all(&wrapped, 0);
+		usleep((useconds_t)delay);
+		request = worker_request(ENVELOPE_WORKER_CANCEL);
+		for (request.id = 0; request.id < ENVELOPE_WORKER_CELLS; request.id++)
+			worker_send(&w, &request);
+		take_all(check_given_up);
+	}
+	unwraps(&wrapped, 1);
+	assert_int_equal(worker_stop(&w), 0);
+}
+
+/* envelope-keyd is gone, and the worker goes too, whatever is under way */
+static void test_hung_up(void **state)
+{
+	struct envelope_worker_reply wrapped;
+
+	begin(&w, KEK);
+	must_change(ENVELOPE_WORKER_CREATE, "");
+	wrapped = wrap(1);
+	for (int delay = 0; delay < 4; delay++) {
+		ask_all(&wrapped, 0);
+		usleep((useconds_t)delay * 1000);
+		assert_int_equal(worker_stop(&w), 0);
+		begin(&w, KEK);
+		unwraps(&wrapped, 1);
+	}
 	assert_int_equal(worker_stop(&w), 0);
 }
 
@@ -430,7 +570,9 @@ static void test_stalled(void **state)
 		skip();
 	}
 	for (size_t i = 0; i < N(requests); i++) {
-		reply = worker_ask(&w, &requests[i]); /* no later than the deadline */
+		requests[i].deadline = worker_deadline(1000 + 3000 * (unsigned int)i);
+		reply = worker_ask(&w, &requests[i]);
+		assert_true(worker_deadline(0) < requests[i].deadline + GRACE);
 		if (!reply.code)
 			continue; /* it had no need to ask */
 		assert_int_equal(reply.code, ENVELOPE_E_KEK_UNAVAILABLE);
@@ -549,10 +691,11 @@ static int tear_down(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_created),   TEST(test_round_trip),	   TEST(test_versions),
-		TEST(test_wrong_key), TEST(test_tampered),	   TEST(test_extended),
-		TEST(test_disabled),  TEST(test_version_disabled), TEST(test_at_once),
-		TEST(test_stalled),   TEST(test_killed),	   TEST(test_thousand),
+		TEST(test_created),    TEST(test_round_trip),	    TEST(test_versions),
+		TEST(test_wrong_key),  TEST(test_tampered),	    TEST(test_extended),
+		TEST(test_disabled),   TEST(test_version_disabled), TEST(test_at_once),
+		TEST(test_any_answer), TEST(test_hung_up),	    TEST(test_stalled),
+		TEST(test_killed),     TEST(test_thousand),
 	};
 
 	if (argc != 3)

@@ -217,11 +217,13 @@ static void test_deadline(void **state)
 static void test_late(void **state)
 {
 	struct envelope_worker_request request = call(2, "now");
+	struct envelope_worker_reply reply;
 
 	begin();
 	request.deadline = now();
 	worker_send(&w, &request);
-	failed(2, ENVELOPE_E_KEK_UNAVAILABLE, "busy");
+	reply = failed(2, ENVELOPE_E_KEK_UNAVAILABLE, "busy");
+	assert_int_equal(reply.state, ENVELOPE_PROVIDER_UNREACHABLE);
 	request.deadline = worker_deadline(200);
 	ask(1, "block-400");
 	worker_send(&w, &request);
