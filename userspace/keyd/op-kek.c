@@ -12,22 +12,31 @@
 #include "worker.h"
 
 #define VERSIONS_SHOWN 1000
+#define PATIENCE_S     30 /* with the providers of all KEKs that are shown, until none is asked more \
+			   */
 
 static const char *text_or_null(const char *text)
 {
 	return *text ? text : NULL;
 }
 
-static int add_versions(struct op *op, const char *name, unsigned int n, struct json_object *array,
-			struct envelope_error *e)
+/* @end: µs of boot time, after which the provider is asked no more */
+static int add_versions(struct op *op, const char *name, unsigned int n, uint64_t end,
+			struct json_object *array, struct envelope_error *e)
 {
 	struct envelope_worker_request request = { .op = ENVELOPE_WORKER_VERSION };
 	struct envelope_worker_reply reply;
 
 	for (; request.index < n && request.index < VERSIONS_SHOWN; request.index++) {
 		struct json_object *version;
-		int r = broker_kek(op, BROKER_KEK_READ, name, &request, &reply, e);
+		int r;
 
+		if (manager_now() >= end)
+			return envelope_fail(e, ENVELOPE_E_KEK_UNAVAILABLE,
+					     "KEK %s: its provider told of %u of its %u versions "
+					     "within %d s",
+					     name, request.index, n, PATIENCE_S);
+		r = broker_kek(op, BROKER_KEK_READ, name, &request, &reply, e);
 		if (r)
 			return r;
 		version = json_object_new_object();
@@ -60,19 +69,30 @@ static struct json_object *describe(const char *name, const char *provider, cons
 	return kek;
 }
 
-static int show(struct op *op, const char *name, struct json_object **kek, struct envelope_error *e)
+/* Return: µs of boot time */
+static uint64_t end_of_patience(void)
+{
+	return manager_now() + PATIENCE_S * SECOND;
+}
+
+static int show(struct op *op, const char *name, uint64_t end, struct json_object **kek,
+		struct envelope_error *e)
 {
 	struct json_object *versions;
 	struct envelope_worker_reply attributes;
 	struct envelope_kek_config config;
 	int r = kek_declared(op, name, &config, e);
 
+	if (!r && manager_now() >= end)
+		r = envelope_fail(e, ENVELOPE_E_KEK_UNAVAILABLE,
+				  "KEK %s was not asked: those before it took %d s", name,
+				  PATIENCE_S);
 	if (!r)
 		r = kek_attributes(op, name, &attributes, e);
 	if (r)
 		return r;
 	versions = json_object_new_array();
-	r = add_versions(op, name, attributes.versions, versions, e);
+	r = add_versions(op, name, attributes.versions, end, versions, e);
 	if (r) {
 		json_object_put(versions);
 		return r;
@@ -96,7 +116,7 @@ static int show_result(struct op *op, const char *name, struct json_object **res
 		       struct envelope_error *e)
 {
 	struct json_object *kek;
-	int r = show(op, name, &kek, e);
+	int r = show(op, name, end_of_patience(), &kek, e);
 
 	if (r)
 		return r;
@@ -114,12 +134,12 @@ int op_kek_show(struct op *op, struct json_object **result, struct envelope_erro
 }
 
 /* One KEK that cannot be shown is shown with its problem */
-static struct json_object *list_entry(struct op *op, const char *name)
+static struct json_object *list_entry(struct op *op, const char *name, uint64_t end)
 {
 	struct envelope_kek_config config = {};
 	struct envelope_error e = {};
 	struct json_object *kek;
-	int r = show(op, name, &kek, &e);
+	int r = show(op, name, end, &kek, &e);
 
 	if (!r)
 		return kek;
@@ -132,6 +152,7 @@ static struct json_object *list_entry(struct op *op, const char *name)
 int op_kek_list(struct op *op, struct json_object **result, struct envelope_error *e)
 {
 	static const char *const known[] = { NULL };
+	uint64_t end = end_of_patience();
 	struct json_object *keks;
 	char **names = NULL;
 	int r = op_known(op, known, e);
@@ -142,7 +163,7 @@ int op_kek_list(struct op *op, struct json_object **result, struct envelope_erro
 		return r;
 	keks = json_object_new_array();
 	for (char **name = names; *name; name++) {
-		json_object_array_add(keks, list_entry(op, *name));
+		json_object_array_add(keks, list_entry(op, *name, end));
 		free(*name);
 	}
 	free(names);

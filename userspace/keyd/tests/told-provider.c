@@ -17,6 +17,9 @@ struct envelope_provider_key {
 	struct envelope_kek_config config;
 };
 
+static sd_event *event;
+static struct envelope_provider_key *the_key; /* a worker has one */
+
 /* The value of a word that it was told; NULL where it was not */
 static const char *told(const struct envelope_provider_key *key, const char *word)
 {
@@ -98,12 +101,27 @@ static void attributes(struct envelope_provider_key *key, struct envelope_provid
 	call->done(call, r);
 }
 
+static int on_version(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct envelope_provider_call *call = data;
+	int r = ask_service(__real_envelope_provider_service.version, the_key, call);
+
+	call->data = sd_event_source_disable_unref(call->data);
+	tell_version(the_key, &call->found);
+	call->done(call, r);
+	return 0;
+}
+
+/* At once, or so many milliseconds later */
 static void version(struct envelope_provider_key *key, struct envelope_provider_call *call)
 {
-	int r = ask_service(__real_envelope_provider_service.version, key, call);
+	const char *ms = told(key, "slow-version");
 
-	tell_version(key, &call->found);
-	call->done(call, r);
+	if (!ms)
+		on_version(NULL, 0, call);
+	else if (sd_event_add_time_relative(event, (sd_event_source **)&call->data, CLOCK_MONOTONIC,
+					    strtoull(ms, NULL, 10) * 1000, 1, on_version, call) < 0)
+		abort();
 }
 
 static void wrap(struct envelope_provider_key *key, struct envelope_provider_call *call)
@@ -135,6 +153,8 @@ static void unwrap(struct envelope_provider_key *key, struct envelope_provider_c
 		call->done(call, r);
 		return;
 	}
+	if (told(key, "hang-unwrap"))
+		return; /* for ever, or until it is cancelled */
 	if (told(key, "wait"))
 		idle();
 	r = ask_service(__real_envelope_provider_service.unwrap, key, call);
@@ -143,10 +163,14 @@ static void unwrap(struct envelope_provider_key *key, struct envelope_provider_c
 	call->done(call, r);
 }
 
-static int open_key(const struct envelope_kek_config *config, sd_event *event,
+static int open_key(const struct envelope_kek_config *config, sd_event *loop,
 		    struct envelope_provider_key **key, struct envelope_error *e)
 {
-	return __real_envelope_provider_service.open(config, event, key, e);
+	int r = __real_envelope_provider_service.open(config, loop, key, e);
+
+	event = loop;
+	the_key = r ? NULL : *key;
+	return r;
 }
 
 static void create(struct envelope_provider_key *key, struct envelope_provider_call *call)
@@ -156,12 +180,21 @@ static void create(struct envelope_provider_key *key, struct envelope_provider_c
 
 static void rotate(struct envelope_provider_key *key, struct envelope_provider_call *call)
 {
-	__real_envelope_provider_service.rotate(key, call);
+	if (!told(key, "hang-rotate"))
+		__real_envelope_provider_service.rotate(key, call);
 }
 
 static void set_enabled(struct envelope_provider_key *key, struct envelope_provider_call *call)
 {
-	__real_envelope_provider_service.set_enabled(key, call);
+	if (told(key, "throttle-enable"))
+		call->state = ENVELOPE_PROVIDER_THROTTLED;
+	else
+		__real_envelope_provider_service.set_enabled(key, call);
+}
+
+static void cancel(struct envelope_provider_key *key, struct envelope_provider_call *call)
+{
+	sd_event_source_disable_unref(call->data);
 }
 
 static void close_key(struct envelope_provider_key *key)
@@ -179,5 +212,6 @@ const struct envelope_provider __wrap_envelope_provider_service = {
 	.version = version,
 	.wrap = wrap,
 	.unwrap = unwrap,
+	.cancel = cancel,
 	.close = close_key,
 };
