@@ -95,9 +95,11 @@ static int worker(const struct envelope_kek_config *config)
 		return complain("no shared memory", -EBADF);
 	if (!provider)
 		return complain(config->provider, -ENOSYS);
-	r = sd_event_new(&w.event);
+	r = worker_limit();
+	if (r == 0)
+		r = sd_event_new(&w.event);
 	if (r < 0)
-		return complain("no event loop", r);
+		return complain("getting ready", r);
 	if (provider->open(config, w.event, &w.key, &e) < 0) {
 		fprintf(stderr, "envelope-provider: %s\n", e.message);
 		return envelope_error_exit_status(e.code);

@@ -60,6 +60,9 @@ int worker_run(const struct worker *worker);
  */
 int zygote_run(int socket, int (*worker)(const struct envelope_kek_config *config));
 
+/** worker_limit() - have no more memory and descriptors than a provider needs; 0 or -errno */
+int worker_limit(void);
+
 /** worker_sandbox() - give up every system call that no provider needs; 0 or -errno */
 int worker_sandbox(void);
 

@@ -291,6 +291,16 @@ static void test_not_root(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 2);
 }
 
+/* In the text of /proc/PID/limits: one that cannot be raised again */
+static bool limit_is(const char *limits, const char *name, unsigned long value)
+{
+	const char *line = strstr(limits, name);
+	unsigned long soft, hard;
+
+	return line && sscanf(line + strlen(name), "%lu %lu", &soft, &hard) == 2 && soft == value &&
+	       hard == value;
+}
+
 /* What the worker gave up: it is a process without a name, network or core dump */
 static void test_sandbox(void **state)
 {
@@ -306,7 +316,12 @@ static void test_sandbox(void **state)
 	free(text);
 	snprintf(path, sizeof(path), "/proc/%d/limits", (int)w.pid);
 	assert_int_equal(envelope_file_read(path, 1 << 16, &text, NULL), 0);
-	assert_non_null(strstr(text, "Max core file size        0"));
+	assert_true(limit_is(text, "Max core file size", 0));
+	assert_true(limit_is(text, "Max open files", 256));
+	assert_true(limit_is(text, "Max processes", 0));
+#ifndef __SANITIZE_ADDRESS__
+	assert_true(limit_is(text, "Max address space", 256 << 20));
+#endif
 	free(text);
 	assert_int_equal(worker_stop(&w), 0);
 }
