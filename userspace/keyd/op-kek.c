@@ -12,8 +12,7 @@
 #include "worker.h"
 
 #define VERSIONS_SHOWN 1000
-#define PATIENCE_S     30 /* with the providers of all KEKs that are shown, until none is asked more \
-			   */
+#define PATIENCE_S     30 /* with providers, of all KEKs that a request shows */
 
 static const char *text_or_null(const char *text)
 {

@@ -88,7 +88,11 @@ struct envelope_provider_call {
 	 * call: while it is THROTTLED, that is what is said of a call whose deadline comes.
 	 */
 	enum envelope_provider_state state;
-	struct envelope_error error; /* filled on failure, with the KEK's name in the message */
+	/*
+	 * Filled on failure, with the KEK's name in the message. KEK_UNAVAILABLE: no answer, or
+	 * none that can be used; KEK_REFUSED: one that says no.
+	 */
+	struct envelope_error error;
 
 	/**
 	 * @done: the call is over; to be called exactly once, within the function that begins the
@@ -115,8 +119,8 @@ struct envelope_provider {
 	 * @config: good as long as the KEK is open
 	 * @event:  the worker's loop, for sources of the provider's own; the same
 	 *
-	 * What cannot be done later any more is done here (see sandbox.c), and nothing that may
-	 * take long: no provider is asked for anything.
+	 * What cannot be done later any more is done here (see sandbox.c), such as to load a
+	 * library; and nothing that waits for others.
 	 * Return: 0, or a negative enum envelope_code with @e filled.
 	 */
 	int (*open)(const struct envelope_kek_config *config, sd_event *event,
