@@ -570,7 +570,7 @@ static void test_stalled(void **state)
 		skip();
 	}
 	for (size_t i = 0; i < N(requests); i++) {
-		requests[i].deadline = worker_deadline(1000 + 3000 * (unsigned int)i);
+		requests[i].deadline = worker_deadline(1000 * (unsigned int)(i + 1));
 		reply = worker_ask(&w, &requests[i]);
 		assert_true(worker_deadline(0) < requests[i].deadline + GRACE);
 		if (!reply.code)
