@@ -13,6 +13,9 @@ sum() { # of all files of a mapping
 	umount /mnt
 }
 
+mkdir -p /etc/envelope/keks.d
+printf '[kek]\nprovider = service\ncheck_interval = 2\n' >/etc/envelope/keks.d/default.conf
+
 is_fenced() {
 	envelopectl status "$1" --json | jq -e '.devices[0].state == "fenced"' >/dev/null
 }
@@ -47,7 +50,7 @@ SUM=$(sum data)
 refused 6 "release: its last KEK does not go under an open device" "$DISK is open as data" "envelopectl close data" \
 	envelopectl release $DISK --drop-slots --key-file $PHRASE
 ok "the KEK stops it" envelopectl kek disable default
-ok "… at once" poll 10 is_fenced data
+ok "… soon" poll 30 is_fenced data
 envelopectl close data
 not_ok "… and it opens no more" envelopectl open $DISK data
 ok "but by its passphrase" cryptsetup open --key-file $PHRASE $DISK stock

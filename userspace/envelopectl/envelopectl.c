@@ -6,15 +6,13 @@
 #include "varlink.h"
 
 static const struct command *const commands[] = {
-	&command_format,     &command_adopt,	   &command_release,
-	&command_open,	     &command_close,	   &command_resize,
-	&command_lock,	     &command_unlock,	   &command_status,
-	&command_dump,	     &command_rewrap,	   &command_erase,
-	&command_set_create, &command_set_list,	   &command_set_show,
-	&command_slot_add,   &command_slot_remove, &command_slot_list,
-	&command_kek_create, &command_kek_list,	   &command_kek_show,
-	&command_kek_check,  &command_kek_rotate,  &command_kek_disable,
-	&command_kek_enable, &command_key_check,   NULL,
+	&command_format,      &command_adopt,	    &command_release,	&command_clone_fix,
+	&command_open,	      &command_close,	    &command_resize,	&command_lock,
+	&command_unlock,      &command_status,	    &command_dump,	&command_rewrap,
+	&command_erase,	      &command_set_create,  &command_set_list,	&command_set_show,
+	&command_slot_add,    &command_slot_remove, &command_slot_list, &command_kek_create,
+	&command_kek_list,    &command_kek_show,    &command_kek_check, &command_kek_rotate,
+	&command_kek_disable, &command_kek_enable,  &command_key_check, NULL,
 };
 
 static const char common_help[] =
