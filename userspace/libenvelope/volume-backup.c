@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,14 +120,12 @@ static void name_backup(char *path, size_t room, const char *directory, const ch
 	snprintf(path, room, "%s/%s-%s.%09ldZ" SUFFIX, directory, uuid, text, now.tv_nsec);
 }
 
-int envelope_volume_backup(struct envelope_volume *volume, const char *directory, unsigned int keep,
-			   struct envelope_error *e)
+static int write_backup(struct envelope_volume *volume, const char *directory,
+			struct envelope_error *e)
 {
 	char path[PATH_MAX], temporary[PATH_MAX];
-	int r = envelope_file_mkdir(directory, 0700);
+	int r;
 
-	if (r < 0)
-		return envelope_fail_file(e, directory, -r);
 	name_backup(path, sizeof(path), directory, volume->geometry.uuid);
 	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
 		return envelope_fail_file(e, directory, ENAMETOOLONG);
@@ -143,7 +142,30 @@ int envelope_volume_backup(struct envelope_volume *volume, const char *directory
 		unlink(temporary);
 		return envelope_fail_file(e, path, -r);
 	}
-	remove_older(directory, volume->geometry.uuid, is_leftover, 0);
-	remove_older(directory, volume->geometry.uuid, is_backup, keep);
 	return 0;
+}
+
+int envelope_volume_backup(struct envelope_volume *volume, const char *directory, unsigned int keep,
+			   struct envelope_error *e)
+{
+	int lock, r = envelope_file_mkdir(directory, 0700);
+
+	if (r < 0)
+		return envelope_fail_file(e, directory, -r);
+	lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock < 0)
+		return envelope_fail_file(e, directory, errno);
+	/* Copies of one disk have one uuid: what looks like a leftover may be another's, under way
+	 */
+	r = flock(lock, LOCK_SH);
+	if (r == 0)
+		r = write_backup(volume, directory, e);
+	else
+		r = envelope_fail_file(e, directory, errno);
+	if (r == 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
+		remove_older(directory, volume->geometry.uuid, is_leftover, 0);
+	close(lock);
+	if (r == 0)
+		remove_older(directory, volume->geometry.uuid, is_backup, keep);
+	return r;
 }
