@@ -152,19 +152,18 @@ int envelope_volume_backup(struct envelope_volume *volume, const char *directory
 
 	if (r < 0)
 		return envelope_fail_file(e, directory, -r);
-	lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (lock < 0)
-		return envelope_fail_file(e, directory, errno);
-	/* Copies of one disk have one uuid: what looks like a leftover may be another's, under way
+	/*
+	 * Copies of one disk have one uuid: what looks like a leftover may be another's, under way.
+	 * Without a lock nothing is removed; what is wrong with the directory, the writing tells.
 	 */
-	r = flock(lock, LOCK_SH);
-	if (r == 0)
-		r = write_backup(volume, directory, e);
-	else
-		r = envelope_fail_file(e, directory, errno);
+	lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock >= 0)
+		flock(lock, LOCK_SH);
+	r = write_backup(volume, directory, e);
 	if (r == 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
 		remove_older(directory, volume->geometry.uuid, is_leftover, 0);
-	close(lock);
+	if (lock >= 0)
+		close(lock);
 	if (r == 0)
 		remove_older(directory, volume->geometry.uuid, is_backup, keep);
 	return r;
