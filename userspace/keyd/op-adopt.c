@@ -129,8 +129,7 @@ static int adopt(struct op *op, struct adopt *a, struct envelope_error *e)
 {
 	int r;
 
-	if (!a->policy.n && !*a->policy.set)
-		strcpy(a->policy.keks[a->policy.n++], ENVELOPE_DEFAULT_KEK);
+	policy_default(&a->policy);
 	policy_text(&a->policy, a->by, sizeof(a->by));
 	a->dek = envelope_secret_alloc(ENVELOPE_DEK_MAX);
 	if (!a->dek)
@@ -199,7 +198,7 @@ static int run(struct op *op, struct adopt *a, struct unlocked *u, struct envelo
 	int r = read_parameters(op, a, e);
 
 	if (!r)
-		r = op_check_writable(*a->disk.header ? a->disk.header : a->disk.device, e);
+		r = op_check_writable(op_header(&a->disk), e);
 	if (!r)
 		r = envelope_volume_load_luks(a->disk.device, a->disk.header, &a->volume, e);
 	if (!r)

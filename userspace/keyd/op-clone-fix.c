@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device-use.h"
 #include "header.h"
 #include "log.h"
 #include "op.h"
@@ -40,17 +39,15 @@ struct clone_fix {
 static int read_parameters(struct op *op, struct clone_fix *c, struct envelope_error *e)
 {
 	static const char *const known[] = { "device", "header", "accept_new", NULL };
-	char user[256];
 	int r = op_known(op, known, e);
 
 	if (!r)
 		r = op_bool(op, "accept_new", &c->by.accept_new, e);
 	if (!r)
 		r = op_disk(op, &c->disk, e);
-	if (!r && S_ISBLK(c->disk.st.st_mode) &&
-	    device_user(c->disk.st.st_rdev, user, sizeof(user)))
-		r = envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: %s", c->disk.device, user);
-	return r ? r : op_check_writable(*c->disk.header ? c->disk.header : c->disk.device, e);
+	if (!r)
+		r = op_check_unused(&c->disk, e);
+	return r ? r : op_check_writable(op_header(&c->disk), e);
 }
 
 static bool has_slot(const struct clone_fix *c, unsigned int id)

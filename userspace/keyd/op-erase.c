@@ -2,8 +2,6 @@
 /* Erase: every way to this volume's key goes, here and in the backups of its header. */
 #include <string.h>
 
-#include "device-use.h"
-#include "device.h"
 #include "log.h"
 #include "op.h"
 #include "pin.h"
@@ -12,10 +10,8 @@
 static int check(const struct op_disk *disk, const char *uuid, struct envelope_volume **volume,
 		 struct envelope_error *e)
 {
-	char name[TABLE_NAME_MAX + 1] = "", user[256];
-	struct envelope_error ignored;
 	const char *found, *device = disk->device;
-	int r = op_check_writable(*disk->header ? disk->header : device, e);
+	int r = op_check_writable(op_header(disk), e);
 
 	if (!r)
 		r = envelope_volume_load(device, disk->header, volume, e);
@@ -27,19 +23,8 @@ static int check(const struct op_disk *disk, const char *uuid, struct envelope_v
 			      uuid);
 		return envelope_cure(e, "give the uuid of the volume that is to be erased");
 	}
-	/* Without device-mapper nothing is open */
-	r = device_of_volume(uuid, name, &ignored);
-	if (r && r != -ENVELOPE_E_NO_TARGET) {
-		*e = ignored;
-		return r;
-	}
-	if (*name) {
-		envelope_fail(e, ENVELOPE_E_BUSY, "%s is open as %s", device, name);
-		return envelope_cure(e, "envelopectl close %s", name);
-	}
-	if (S_ISBLK(disk->st.st_mode) && device_user(disk->st.st_rdev, user, sizeof(user)))
-		return envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: %s", device, user);
-	return 0;
+	r = op_check_closed(disk, uuid, e);
+	return r ? r : op_check_unused(disk, e);
 }
 
 int op_erase(struct op *op, struct json_object **result, struct envelope_error *e)

@@ -34,8 +34,8 @@ static int read_parameters(struct op *op, struct format *f, struct envelope_erro
 
 	if (!r)
 		r = policy_read(op, &f->policy, e);
-	if (!r && !f->policy.n && !*f->policy.set)
-		strcpy(f->policy.keks[f->policy.n++], ENVELOPE_DEFAULT_KEK);
+	if (!r)
+		policy_default(&f->policy);
 	if (!r)
 		r = op_text(op, "label", false, f->label, sizeof(f->label), e);
 	if (!r)

@@ -8,7 +8,6 @@
 
 #include "broker-client.h"
 #include "crypto.h"
-#include "device-use.h"
 #include "device.h"
 #include "log.h"
 #include "note.h"
@@ -137,7 +136,7 @@ static bool is_below(const char *name, dev_t devno)
  */
 static int check_not_open(const struct open *o, const struct unlocked *u, struct envelope_error *e)
 {
-	char other[TABLE_NAME_MAX + 1], user[256];
+	char other[TABLE_NAME_MAX + 1];
 	int r = device_of_volume(u->geometry->uuid, other, e);
 
 	if (r)
@@ -152,9 +151,7 @@ static int check_not_open(const struct open *o, const struct unlocked *u, struct
 				      o->disk.device);
 		return -ENVELOPE_E_BUSY;
 	}
-	if (device_user(o->disk.st.st_rdev, user, sizeof(user)))
-		return envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: %s", o->disk.device, user);
-	return 0;
+	return op_check_unused(&o->disk, e);
 }
 
 static int fill_table(struct op *op, struct open *o, const struct unlocked *u,

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "device.h"
 #include "header.h"
 #include "log.h"
 #include "op.h"
@@ -37,24 +36,6 @@ static int read_parameters(struct op *op, struct release *release, struct envelo
 	return r ? r : op_disk(op, &release->disk, e);
 }
 
-/* Its lease could not be renewed any more */
-static int check_closed(const struct release *release, const struct unlocked *u,
-			struct envelope_error *e)
-{
-	char name[TABLE_NAME_MAX + 1] = "";
-	struct envelope_error ignored;
-	int r = device_of_volume(u->geometry->uuid, name, &ignored);
-
-	if (r && r != -ENVELOPE_E_NO_TARGET) {
-		*e = ignored;
-		return r;
-	}
-	if (!*name)
-		return 0;
-	envelope_fail(e, ENVELOPE_E_BUSY, "%s is open as %s", release->disk.device, name);
-	return envelope_cure(e, "envelopectl close %s", name);
-}
-
 static int drop_slots(struct op *op, struct release *release, struct unlocked *u,
 		      struct envelope_error *e)
 {
@@ -80,8 +61,8 @@ static int add_keyslot(struct op *op, struct release *release, struct unlocked *
 	r = passed_secret(op, release->kind, secret, &size, e);
 	if (!r)
 		r = unlock_disk(op, &release->disk, NULL, u, e);
-	if (!r && release->drop)
-		r = check_closed(release, u, e);
+	if (!r && release->drop) /* a lease of it could not be renewed any more */
+		r = op_check_closed(&release->disk, u->geometry->uuid, e);
 	if (!r)
 		r = header_begin(op, u->volume, e);
 	if (r)

@@ -8,6 +8,7 @@
 
 #include "broker-client.h"
 #include "device-use.h"
+#include "device.h"
 #include "rights.h"
 #include "server.h"
 #include "varlink.h"
@@ -230,6 +231,32 @@ int op_check_writable(const char *device, struct envelope_error *e)
 		return 0;
 	envelope_fail(e, ENVELOPE_E_IO, "%s is read-only", device);
 	return envelope_cure(e, "blockdev --setrw %s", device);
+}
+
+int op_check_unused(const struct op_disk *disk, struct envelope_error *e)
+{
+	char user[256];
+
+	if (!S_ISBLK(disk->st.st_mode) || !device_user(disk->st.st_rdev, user, sizeof(user)))
+		return 0;
+	return envelope_fail(e, ENVELOPE_E_BUSY, "%s is in use: %s", disk->device, user);
+}
+
+int op_check_closed(const struct op_disk *disk, const char *uuid, struct envelope_error *e)
+{
+	char name[TABLE_NAME_MAX + 1] = "";
+	struct envelope_error ignored;
+	int r = device_of_volume(uuid, name, &ignored);
+
+	/* Without device-mapper nothing is open */
+	if (r && r != -ENVELOPE_E_NO_TARGET) {
+		*e = ignored;
+		return r;
+	}
+	if (!*name)
+		return 0;
+	envelope_fail(e, ENVELOPE_E_BUSY, "%s is open as %s", disk->device, name);
+	return envelope_cure(e, "envelopectl close %s", name);
 }
 
 int op_mapping(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envelope_error *e)

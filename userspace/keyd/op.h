@@ -105,11 +105,23 @@ struct op_disk {
 	struct stat st;
 };
 
+/** op_header() - what its header is on */
+static inline const char *op_header(const struct op_disk *disk)
+{
+	return *disk->header ? disk->header : disk->device;
+}
+
 /** op_disk() - read them, and be the only one that changes that disk; NOT_FOUND, BUSY */
 int op_disk(struct op *op, struct op_disk *disk, struct envelope_error *e);
 
 /** op_check_writable() - refuse a disk that is set read-only; IO */
 int op_check_writable(const char *device, struct envelope_error *e);
+
+/** op_check_unused() - refuse a disk that a mount, swap or another mapping has; BUSY */
+int op_check_unused(const struct op_disk *disk, struct envelope_error *e);
+
+/** op_check_closed() - refuse a volume that is open; BUSY */
+int op_check_closed(const struct op_disk *disk, const char *uuid, struct envelope_error *e);
 
 /** op_mapping_named() - the parameter `name`: a mapping, locked */
 int op_mapping_named(struct op *op, char name[static TABLE_NAME_MAX + 1], struct envelope_error *e);

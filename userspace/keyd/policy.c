@@ -65,6 +65,12 @@ int policy_read(const struct op *op, struct policy *policy, struct envelope_erro
 	return 0;
 }
 
+void policy_default(struct policy *policy)
+{
+	if (!policy->n && !*policy->set)
+		strcpy(policy->keks[policy->n++], ENVELOPE_DEFAULT_KEK);
+}
+
 void policy_text(const struct policy *policy, char *out, size_t room)
 {
 	size_t used;

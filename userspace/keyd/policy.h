@@ -23,6 +23,9 @@ void policy_of(const struct envelope_token *token, struct policy *policy);
  */
 int policy_read(const struct op *op, struct policy *policy, struct envelope_error *e);
 
+/** policy_default() - the KEK `default`, where there is neither a KEK nor a set */
+void policy_default(struct policy *policy);
+
 /** policy_text() - for people: "KEK a", "any of KEKs a, b", "2 of KEKs a, b, c", "set d" */
 void policy_text(const struct policy *policy, char *out, size_t room);
 
