@@ -136,7 +136,9 @@ while [ $FAILED -eq 0 ] && { [ $round -eq 0 ] || [ $((end - SECONDS)) -ge 20 ]; 
 	round=$((round + 1))
 	one_round $round $((end - SECONDS < ROUND ? end - SECONDS : ROUND))
 done
-ok "the kernel log is clean" kernel_clean
+# On whatever disk: where a page's blocks are there already, ext4_page_mkwrite() lets a freeze go by
+# between its check and the moment when the page is dirty; msync() then writes it, and ext4 wonders
+ok "the kernel log is clean" kernel_clean 'WARNING: .* at fs/ext4/ext4_jbd2\.c:[0-9]+ ext4_journal_check_start'
 if [ $FAILED -ne 0 ]; then
 	dmsetup status | sed 's/^/# /'
 	dmesg | tail -n 60 | sed 's/^/# /'

@@ -232,7 +232,7 @@ fenced_ms() {
 	dmesg | sed -n 's/^\[ *\([0-9]*\)\.\([0-9]\{3\}\).* envelope: .*: fenced: .*/\1\2/p' | tail -n 1
 }
 
-# The kernel has said nothing that it says when something is badly wrong
+# kernel_clean [REGEXP]: the kernel has said nothing that it says when something is badly wrong, but what is named
 kernel_clean() {
-	! dmesg | grep -E 'BUG|WARNING|Oops|INFO: task|general protection|refcount_t'
+	! dmesg | grep -E 'BUG|WARNING|Oops|INFO: task|general protection|refcount_t' | grep -vE "${1:-^$}"
 }
