@@ -115,7 +115,7 @@ static void transmit_waiting(struct worker *w)
 	struct worker_call *call;
 	int cell;
 
-	while (w->fd >= 0 && (call = TAILQ_FIRST(&w->waiting)) && (cell = free_cell(w)) >= 0) {
+	while (w->io && (call = TAILQ_FIRST(&w->waiting)) && (cell = free_cell(w)) >= 0) {
 		if (!transmit(w, call, cell))
 			return;
 		TAILQ_REMOVE(&w->waiting, call, link);
@@ -136,6 +136,31 @@ static void name_kek(const struct worker *w, struct envelope_worker_reply *reply
 	envelope_text_clean(reply->message); /* it may be cut off in a character */
 }
 
+/* Nothing that it says counts any more; what else there is to do is done when it is dead */
+static void put_an_end(struct worker *w)
+{
+	w->io = sd_event_source_disable_unref(w->io);
+	kill(w->pid, SIGKILL);
+}
+
+/* Return: does it give up a call that it was not told to? It did nothing yet: the next one may. */
+static bool gives_up(struct worker *w, struct worker_call *call,
+		     const struct envelope_worker_reply *reply)
+{
+	if (!call || reply->code != ENVELOPE_E_CANCELED)
+		return false;
+	log_line(LOG_INFO, &w->about, "%s: the next worker is asked", reply->message);
+	put_an_end(w);
+	if (call->again) {
+		refuse(call, "the provider of KEK %s gives up what it is asked", name_of(w));
+	} else {
+		call->again = true;
+		call->cell = -1;
+		TAILQ_INSERT_HEAD(&w->waiting, call, link);
+	}
+	return true;
+}
+
 /* Return: is it an answer? One to what was not asked is none. */
 static bool take_reply(struct worker *w, struct envelope_worker_reply *reply)
 {
@@ -152,7 +177,7 @@ static bool take_reply(struct worker *w, struct envelope_worker_reply *reply)
 		envelope_secret_copy(call->share, w->memory->cells[cell], ENVELOPE_SHARE_BYTES);
 	envelope_secret_wipe(w->memory->cells[cell], ENVELOPE_SHARE_BYTES);
 	release(w, cell);
-	if (call)
+	if (!gives_up(w, call, reply) && call)
 		finish(call, reply);
 	return true;
 }
@@ -206,8 +231,7 @@ static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *dat
 	if (n > 0)
 		log_line(LOG_ERR, &w->about, "The worker of KEK %s answers nonsense: ending it",
 			 name_of(w));
-	w->io = sd_event_source_disable_unref(w->io);
-	kill(w->pid, SIGKILL); /* what else there is to do is done when it is dead */
+	put_an_end(w);
 	return 0;
 }
 

@@ -14,6 +14,9 @@
  * A cell is in use until the worker has answered, which may write to it as long as it has not. So a
  * request that is cancelled is answered too: as CANCELED, at once, or as it was, where that
  * answer was sent already. A CANCEL itself has no answer.
+ *
+ * CANCELED for a request that was not cancelled means that this worker cannot do it, did nothing of
+ * it, and ends: the next one may be asked.
  */
 #ifndef ENVELOPE_WORKER_PROTOCOL_H
 #define ENVELOPE_WORKER_PROTOCOL_H

@@ -216,6 +216,8 @@ WRONG(no_text, reply->code = ENVELOPE_E_KEK_REFUSED; strcpy(reply->message, "a\3
 WRONG(no_cure, reply->code = ENVELOPE_E_KEK_REFUSED; strcpy(reply->message, "no");
       strcpy(reply->cure, "\300\257"))
 
+WRONG(give_up, reply->code = ENVELOPE_E_CANCELED; strcpy(reply->message, "another directory"))
+
 /* Talk that nobody asked for */
 
 static bool say_as(struct hostile *h, const struct envelope_worker_reply *reply, uint64_t id)
@@ -412,6 +414,7 @@ static const struct {
 	{ "escape", escape },
 	{ "no-text", no_text },
 	{ "no-cure", no_cure },
+	{ "give-up", give_up },
 	{ "early", early },
 	{ "unasked", unasked },
 	{ "nobody", nobody },
