@@ -80,6 +80,21 @@ static int stay(void)
 	return r;
 }
 
+/* From here on it answers only to what it was started for */
+static int give_up_rights(struct worker *w)
+{
+	int r = worker_confine(&w->view);
+
+	if (r == -EOPNOTSUPP) {
+		fprintf(stderr,
+			"envelope-provider: KEK %s: this kernel has no Landlock: its worker can "
+			"read all files that its user may\n",
+			w->kek);
+		r = 0;
+	}
+	return r < 0 ? r : worker_sandbox();
+}
+
 static int worker(const struct envelope_kek_config *config)
 {
 	struct envelope_worker_memory *memory = map_memory();
@@ -104,9 +119,11 @@ static int worker(const struct envelope_kek_config *config)
 		fprintf(stderr, "envelope-provider: %s\n", e.message);
 		return envelope_error_exit_status(e.code);
 	}
+	if (provider->directory)
+		w.view.directory = provider->directory(config);
 	r = stay();
 	if (r == 0)
-		r = worker_sandbox();
+		r = give_up_rights(&w);
 	if (r < 0)
 		return complain("giving up privileges", r);
 	r = worker_run(&w);

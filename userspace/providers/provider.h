@@ -126,6 +126,14 @@ struct envelope_provider {
 	int (*open)(const struct envelope_kek_config *config, sd_event *event,
 		    struct envelope_provider_key **key, struct envelope_error *e);
 
+	/**
+	 * @directory: where its calls read and write files
+	 *
+	 * A full path in @config: they see nothing else of the file system, so that libraries
+	 * must have read by @open what they need. NULL where they need no files.
+	 */
+	const char *(*directory)(const struct envelope_kek_config *config);
+
 	/*
 	 * Make the KEK, or add a version: call->found. EXISTS, KEK_NOT_FOUND.
 	 * These two and set_enabled: a provider where this is done by other means refuses:

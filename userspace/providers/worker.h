@@ -4,6 +4,7 @@
 #define ENVELOPE_WORKER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "provider.h"
 
@@ -34,6 +35,14 @@ void worker_begin(const struct envelope_provider *provider, struct envelope_prov
 void worker_end(const struct envelope_worker_request *request, uint8_t *cell,
 		struct envelope_provider_call *call, int r, struct envelope_worker_reply *reply);
 
+/** struct worker_view - what a worker sees of the file system */
+struct worker_view {
+	const char *directory; /* in which it may do all that a provider needs; NULL: nothing */
+	/* private: which directory that was */
+	dev_t device;
+	ino_t inode;
+};
+
 /** struct worker - what a worker has; it frees none of it */
 struct worker {
 	sd_event *event;
@@ -42,6 +51,7 @@ struct worker {
 	const char *kek;
 	const struct envelope_provider *provider;
 	struct envelope_provider_key *key;
+	struct worker_view view;
 };
 
 /**
@@ -62,6 +72,17 @@ int zygote_run(int socket, int (*worker)(const struct envelope_kek_config *confi
 
 /** worker_limit() - have no more memory and descriptors than a provider needs; 0 or -errno */
 int worker_limit(void);
+
+/**
+ * worker_confine() - see nothing of the file system but @view->directory
+ *
+ * That may not be there yet: then the directory above it is seen, in which it can be made.
+ * Return: 0, -EOPNOTSUPP where this kernel has no Landlock, and all is seen still; -errno.
+ */
+int worker_confine(struct worker_view *view);
+
+/** worker_view_stale() - is another directory there now, which it cannot see? */
+bool worker_view_stale(const struct worker_view *view);
 
 /** worker_sandbox() - give up every system call that no provider needs; 0 or -errno */
 int worker_sandbox(void);

@@ -5,9 +5,11 @@
  * file KEYSTORE.stalled, it does none.
  */
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "provider.h"
@@ -96,6 +98,15 @@ static int open_key(const struct envelope_kek_config *config, sd_event *loop,
 	return __real_envelope_provider_service.open(config, loop, key, e);
 }
 
+/* The one above the key store, where the file may be */
+static const char *directory(const struct envelope_kek_config *config)
+{
+	static char above[sizeof(config->keystore)];
+
+	memcpy(above, config->keystore, sizeof(above));
+	return dirname(above);
+}
+
 static void close_key(struct envelope_provider_key *key)
 {
 	__real_envelope_provider_service.close(key);
@@ -104,6 +115,7 @@ static void close_key(struct envelope_provider_key *key)
 const struct envelope_provider __wrap_envelope_provider_service = {
 	.name = "service",
 	.open = open_key,
+	.directory = directory,
 	.create = create,
 	.rotate = rotate,
 	.set_enabled = set_enabled,

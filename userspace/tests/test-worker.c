@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "file.h"
@@ -27,6 +28,30 @@ static void start(struct worker_process *w, const char *kek)
 	struct envelope_worker_order order = order_of(kek);
 
 	worker_start(w, &order.config);
+}
+
+/* Where it is not there when the worker begins, it is the worker's to make, and others' to use */
+static void make_keystore(void)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/keystore", directory);
+	assert_int_equal(mkdir(path, 0700), 0);
+	if (geteuid() == 0)
+		assert_int_equal(chown(path, NOBODY, NOBODY), 0);
+}
+
+static void test_store_made(void **state)
+{
+	struct worker_process w;
+
+	start(&w, "test");
+	assert_int_equal(worker_ask_op(&w, ENVELOPE_WORKER_CREATE).code, 0);
+	assert_int_equal(worker_ask_op(&w, ENVELOPE_WORKER_ROTATE).code, ENVELOPE_E_CANCELED);
+	assert_int_equal(worker_stop(&w), 0);
+	start(&w, "test");
+	assert_string_equal(worker_ask_op(&w, ENVELOPE_WORKER_ROTATE).version, "2");
+	assert_int_equal(worker_stop(&w), 0);
 }
 
 static void test_life(void **state)
@@ -326,11 +351,18 @@ static void test_sandbox(void **state)
 	assert_int_equal(worker_stop(&w), 0);
 }
 
-static int set_up(void **state)
+static int set_up_empty(void **state)
 {
 	new_directory(directory);
 	if (geteuid() == 0)
 		assert_int_equal(chown(directory, NOBODY, NOBODY), 0);
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	set_up_empty(state);
+	make_keystore();
 	return 0;
 }
 
@@ -345,9 +377,16 @@ static int tear_down(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_life),      TEST(test_disabled), TEST(test_tampered),
-		TEST(test_malformed), TEST(test_orders),   TEST(test_together),
-		TEST(test_killed),    TEST(test_not_root), TEST(test_sandbox),
+		cmocka_unit_test_setup_teardown(test_store_made, set_up_empty, tear_down),
+		TEST(test_life),
+		TEST(test_disabled),
+		TEST(test_tampered),
+		TEST(test_malformed),
+		TEST(test_orders),
+		TEST(test_together),
+		TEST(test_killed),
+		TEST(test_not_root),
+		TEST(test_sandbox),
 	};
 
 	if (argc != 2)

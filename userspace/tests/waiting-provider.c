@@ -190,6 +190,11 @@ static int open_key(const struct envelope_kek_config *config, sd_event *event,
 	return 0;
 }
 
+static const char *directory(const struct envelope_kek_config *config)
+{
+	return config->keystore;
+}
+
 static void close_key(struct envelope_provider_key *key)
 {
 	if (!LIST_EMPTY(&key->waits))
@@ -201,6 +206,7 @@ static void close_key(struct envelope_provider_key *key)
 const struct envelope_provider envelope_provider_service = {
 	.name = "service",
 	.open = open_key,
+	.directory = directory,
 	.create = begin,
 	.rotate = begin,
 	.set_enabled = begin,

@@ -3,6 +3,7 @@
  * envelope-provider, whose provider also says and does what it is told in a file "told" of its
  * key store, a word and perhaps a value on each line: what a provider elsewhere would.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,11 +86,28 @@ static int ask_service(envelope_provider_begin *begin, struct envelope_provider_
 	return result;
 }
 
+/* Where it is told to read a file, it says how that went */
+static int look(const struct envelope_provider_key *key, struct envelope_error *e)
+{
+	const char *path = told(key, "look");
+	FILE *file = path ? fopen(path, "r") : NULL;
+
+	if (!path)
+		return 0;
+	envelope_fail(e, ENVELOPE_E_KEK_REFUSED, "KEK %s: %s", key->config.name,
+		      file ? "seen" : strerror(errno));
+	if (file)
+		fclose(file);
+	return envelope_cure(e, "look elsewhere");
+}
+
 static void attributes(struct envelope_provider_key *key, struct envelope_provider_call *call)
 {
 	struct envelope_kek_attributes *out = &call->attributes;
 	int r = denied(key, "attributes", &call->error);
 
+	if (!r)
+		r = look(key, &call->error);
 	if (!r)
 		r = ask_service(__real_envelope_provider_service.attributes, key, call);
 	tell_version(key, &out->current);
@@ -173,6 +191,11 @@ static int open_key(const struct envelope_kek_config *config, sd_event *loop,
 	return r;
 }
 
+static const char *directory(const struct envelope_kek_config *config)
+{
+	return __real_envelope_provider_service.directory(config);
+}
+
 static void create(struct envelope_provider_key *key, struct envelope_provider_call *call)
 {
 	__real_envelope_provider_service.create(key, call);
@@ -205,6 +228,7 @@ static void close_key(struct envelope_provider_key *key)
 const struct envelope_provider __wrap_envelope_provider_service = {
 	.name = "service",
 	.open = open_key,
+	.directory = directory,
 	.create = create,
 	.rotate = rotate,
 	.set_enabled = set_enabled,

@@ -32,6 +32,11 @@ static int service_open(const struct envelope_kek_config *config, sd_event *even
 	return 0;
 }
 
+static const char *service_directory(const struct envelope_kek_config *config)
+{
+	return config->keystore;
+}
+
 static void service_close(struct envelope_provider_key *key)
 {
 	free(key);
@@ -370,6 +375,7 @@ static void service_unwrap(struct envelope_provider_key *key, struct envelope_pr
 const struct envelope_provider envelope_provider_service = {
 	.name = "service",
 	.open = service_open,
+	.directory = service_directory,
 	.create = service_create,
 	.rotate = service_rotate,
 	.set_enabled = service_set_enabled,
