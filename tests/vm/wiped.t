@@ -129,6 +129,24 @@ ok "lock" envelopectl lock data
 is "locked after a busy life, nothing is left" "$(left first)" ""
 ok "close" envelopectl close data
 
+# Of an encryption set, whose share the daemon keeps for the next volume
+ok "a set" envelopectl set create fleet --kek default
+ok "format a volume of it" envelopectl format --force /dev/vdb --set fleet
+ok "its secrets are known" learn fourth vdb
+ok "open" envelopectl open /dev/vdb data
+ok "close" envelopectl close data
+like "the set's share is kept" "$(left fourth)" "*fourth:slot-secret [0-9]*"
+ok "open" envelopectl open /dev/vdb data
+ok "the KEK is disabled" envelopectl kek disable default
+ok "… and the device fenced" poll 10 kernel_says data " envelope fenced "
+ok "within a second nothing is left, of the set's share either" poll 1 nothing_left fourth
+ok "the KEK is enabled" envelopectl kek enable default
+ok "unlock" poll 10 envelopectl unlock data
+like "the set's share is kept again" "$(left fourth)" "*fourth:slot-secret [0-9]*"
+ok "lock" envelopectl lock data
+is "locked, nothing is left" "$(left fourth)" ""
+ok "close" envelopectl close data
+
 # By the end of the lease, with nobody left to wipe anything
 ok "format" envelopectl format --force /dev/vdb
 ok "its secrets are known" learn third vdb
@@ -169,7 +187,7 @@ plant() {
 		found = ask(b"search").split("; ")
 		print(*found, sep="\n")
 		complete = [kind for kind in found if len(set(kind.split()[1].split("/"))) == 1]
-		raise SystemExit(0 if len(complete) == len(found) == 36 else 1)
+		raise SystemExit(0 if len(complete) == len(found) == 48 else 1)
 	PY
 }
 ok "each trace is found where it is planted" plant
