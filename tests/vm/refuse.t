@@ -291,5 +291,23 @@ refused 4 "someone may not ask for the status" "/run/envelope/keyd.sock: Permiss
 refused 4 "a member of the group may not open" "Open is for root" "run the command as root" \
 	setpriv --reuid someone --groups envelope --regid envelope envelopectl open $DISK data
 ok "… but ask for the status" setpriv --reuid someone --groups envelope --regid envelope envelopectl status
+
+# By the unit that somebody is in, where the kernel can tell that for sure
+printf '[kek]\nprovider = service\n\n[access]\nuse = unit:probe.service\n' >/etc/envelope/keks.d/probe.conf
+envelopectl kek create probe >/dev/null
+systemctl reload envelope-keyd
+in_unit() { # in_unit UNIT COMMAND…
+	systemd-run --quiet --collect --wait --pipe --unit "$1" -p User=someone -p SupplementaryGroups=envelope "${@:2}"
+}
+if [ "$(printf '6.5\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.5 ]; then
+	ok "someone in the unit may use the KEK" poll 10 in_unit probe envelopectl kek check probe
+	ok "… which is in the journal" journal "unwrap by KEK probe for uid:$(id -u someone) in probe.service, process "
+else
+	refused 4 "someone in the unit has no right by that" "KEK probe: uid $(id -u someone) may not" "run the command as root" \
+		in_unit probe envelopectl kek check probe
+	ok "… why is in the journal" poll 10 journal "KEK probe: [access] names a unit, which gives nobody a right: only since Linux 6.5"
+fi
+refused 4 "someone in another unit may not" "KEK probe: uid $(id -u someone) may not" "run the command as root" \
+	in_unit other envelopectl kek check probe
 ok "the kernel log is clean" kernel_clean
 done_testing

@@ -38,7 +38,7 @@ static void append(char *out, size_t room, const char *name, const char *value)
 {
 	size_t used = strlen(out);
 
-	if (!value)
+	if (!value || !*value)
 		return;
 	snprintf(out + used, room - used, "%s=%s", name, value);
 	for (char *p = out + used; *p; p++)
@@ -73,5 +73,6 @@ void log_line(int priority, const struct log_fields *fields, const char *fmt, ..
 	append(entry, sizeof(entry), "ENVELOPE_DEVICE", fields->device);
 	append(entry, sizeof(entry), "ENVELOPE_KEK", fields->kek);
 	append(entry, sizeof(entry), "ENVELOPE_IDENTITY", fields->identity);
+	append(entry, sizeof(entry), "ENVELOPE_UNIT", fields->unit);
 	send(journal, entry, strlen(entry), MSG_DONTWAIT | MSG_NOSIGNAL);
 }

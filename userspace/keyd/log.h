@@ -16,6 +16,7 @@ struct log_fields {
 	const char *device;
 	const char *kek;
 	const char *identity; /* who asked, as in keks.d */
+	const char *unit;     /* in which unit; NULL or empty: in none */
 };
 
 #define LOG_ID_OPENED	 "0225a3a3988c4589b774ade1ce7823ec"

@@ -2,15 +2,69 @@
 #include "rights.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <systemd/sd-login.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "manager.h"
 #include "op.h"
 #include "session.h"
 #include "worker.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* since Linux 6.5 */
+#endif
+
+static int pidfd_of_peer(int fd)
+{
+	int pidfd;
+	socklen_t size = sizeof(pidfd);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) ? -errno : pidfd;
+}
+
+/* Can this kernel tell for sure in which unit a peer is? */
+static bool units_told(void)
+{
+	int pair[2], pidfd;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return false;
+	pidfd = pidfd_of_peer(pair[0]);
+	if (pidfd >= 0)
+		close(pidfd);
+	close(pair[0]);
+	close(pair[1]);
+	return pidfd >= 0;
+}
+
+/* Readable: it has ended, and its number may have been another's since */
+static bool lives(int pidfd)
+{
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&end, 1, 0) == 0;
+}
+
+/* By the number of the process, which is its own as long as it lives */
+static void tell_unit(int fd, struct identity *who)
+{
+	int pidfd = pidfd_of_peer(fd);
+	char *unit = NULL;
+
+	if (pidfd < 0)
+		return;
+	if (sd_pid_get_unit(who->pid, &unit) >= 0 && strlen(unit) < sizeof(who->unit) &&
+	    lives(pidfd))
+		strcpy(who->unit, unit);
+	free(unit);
+	close(pidfd);
+}
 
 int identity_of_peer(int fd, struct identity *who)
 {
@@ -27,6 +81,7 @@ int identity_of_peer(int fd, struct identity *who)
 	/* Of more groups than there is room for, none counts */
 	if (!getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, who->groups, &size))
 		who->n_groups = size / sizeof(*who->groups);
+	tell_unit(fd, who);
 	return 0;
 }
 
@@ -40,14 +95,28 @@ bool identity_in_group(const struct identity *who, gid_t group)
 
 static void audit(const struct identity *who, const char *kek, bool allowed, const char *what)
 {
+	const char *unit = who ? who->unit : "";
 	char identity[32] = "envelope-keyd";
 
 	if (who)
 		snprintf(identity, sizeof(identity), "uid:%u", who->uid);
 	log_line(allowed ? LOG_INFO : LOG_WARNING,
-		 &(struct log_fields) { .id = LOG_ID_ACCESS, .kek = kek, .identity = identity },
-		 "%s for %s, process %d: %s", what, identity, who ? (int)who->pid : 0,
-		 allowed ? "allowed" : "refused");
+		 &(struct log_fields) {
+			 .id = LOG_ID_ACCESS, .kek = kek, .identity = identity, .unit = unit },
+		 "%s for %s%s%s, process %d: %s", what, identity, *unit ? " in " : "", unit,
+		 who ? (int)who->pid : 0, allowed ? "allowed" : "refused");
+}
+
+void rights_declared(const struct envelope_kek_config *config)
+{
+	if (!envelope_access_units(&config->use) && !envelope_access_units(&config->administer))
+		return;
+	if (!units_told())
+		log_line(LOG_WARNING,
+			 &(struct log_fields) { .id = LOG_ID_ACCESS, .kek = config->name },
+			 "KEK %s: [access] names a unit, which gives nobody a right: only since "
+			 "Linux 6.5 can be told for sure who is in it",
+			 config->name);
 }
 
 void rights_refused(const struct method *method, const struct identity *who)
@@ -55,19 +124,21 @@ void rights_refused(const struct method *method, const struct identity *who)
 	audit(who, NULL, false, method->name);
 }
 
+static bool names(const struct envelope_access *access, const struct identity *who)
+{
+	return envelope_access_names(access, who->uid, who->gid, who->groups, who->n_groups,
+				     who->unit);
+}
+
 static bool granted(const struct session *s, const char *kek)
 {
 	const struct envelope_kek_config *config = worker_config(s->manager, kek);
-	const struct identity *who = &s->who;
 	unsigned int rights = s->method->rights;
 
 	if (!config)
 		return false;
-	return (rights & RIGHT_USE && envelope_access_names(&config->use, who->uid, who->gid,
-							    who->groups, who->n_groups)) ||
-	       (rights & RIGHT_ADMINISTER &&
-		envelope_access_names(&config->administer, who->uid, who->gid, who->groups,
-				      who->n_groups));
+	return (rights & RIGHT_USE && names(&config->use, &s->who)) ||
+	       (rights & RIGHT_ADMINISTER && names(&config->administer, &s->who));
 }
 
 /* What is done for a device that is taken over, nobody asks for but envelope-keyd itself */

@@ -11,7 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "access.h"
 #include "error.h"
+#include "kek-config.h"
 
 #define IDENTITY_GROUPS_MAX 1024
 
@@ -30,7 +32,8 @@ enum right {
 struct identity {
 	uid_t uid;
 	gid_t gid;
-	pid_t pid; /* for the log only: it may be another's by now */
+	pid_t pid;			  /* for the log only: it may be another's by now */
+	char unit[ENVELOPE_UNIT_MAX + 1]; /* of the system's manager; empty: none, or who knows */
 	uint32_t n_groups;
 	gid_t groups[IDENTITY_GROUPS_MAX];
 };
@@ -39,6 +42,9 @@ struct identity {
 int identity_of_peer(int fd, struct identity *who);
 
 bool identity_in_group(const struct identity *who, gid_t group);
+
+/** rights_declared() - say in the log what of this declaration this kernel cannot judge */
+void rights_declared(const struct envelope_kek_config *config);
 
 /** rights_refused() - say in the log that a request was refused as such */
 void rights_refused(const struct method *method, const struct identity *who);

@@ -14,6 +14,7 @@
 #include "cache.h"
 #include "log.h"
 #include "manager.h"
+#include "rights.h"
 #include "secret.h"
 #include "text.h"
 #include "zygote.h"
@@ -452,6 +453,7 @@ int worker_declare(struct manager *m, const struct envelope_kek_config *config,
 	if (!w || !renew)
 		return w ? 0 : -(int)ENVELOPE_E_LIMIT;
 	w->config = *config;
+	rights_declared(&w->config);
 	w->doubted = w->undeclared = false;
 	cache_purge(m, name_of(w), NULL); /* it may be kept no longer, or not at all */
 	if (w->fd >= 0 || w->restart) {

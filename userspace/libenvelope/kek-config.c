@@ -149,8 +149,8 @@ static const struct {
 	{ "kek", "resume", "none, held or all", set_resume, 0 },
 	{ "kek", "lock_on_sleep", "yes or no", set_lock_on_sleep, 0 },
 	{ "kek", "cache", "yes or no", set_cache, 0 },
-	{ "access", "use", "users and groups", set_access, USE },
-	{ "access", "administer", "users and groups", set_access, ADMINISTER },
+	{ "access", "use", "users, groups and units", set_access, USE },
+	{ "access", "administer", "users, groups and units", set_access, ADMINISTER },
 	{ "service", "keystore", "the full path of a directory", set_keystore, 0 },
 };
 

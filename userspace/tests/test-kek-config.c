@@ -103,7 +103,7 @@ static void test_access(void **state)
 	assert_int_equal(config.administer.n, 1);
 	for (uint32_t i = 0; i < ENVELOPE_SUBJECTS_MAX; i++)
 		config.administer.subjects[i] = config.use.subjects[i] =
-			(struct envelope_subject) { i % 2, UINT32_MAX - 1 - i };
+			(struct envelope_subject) { .kind = i % 2, .id = UINT32_MAX - 1 - i };
 	config.administer.n = config.use.n = ENVELOPE_SUBJECTS_MAX;
 	memcpy(config.name, "third", sizeof("third"));
 	assert_good(envelope_kek_config_write(directory, &config, &e));
@@ -140,8 +140,8 @@ static void test_bad(void **state)
 		{ "[kek]\nprovider = service\non_ok = fence\n", "[kek] on_ok is not known" },
 		{ "[kek]\nprovider = service\nresume = yes\n", "must be none, held or all" },
 		{ "[kek]\nprovider = service\nlock_on_sleep = 1\n", "must be yes or no" },
-		{ "[kek]\nprovider = service\n[access]\nuse = unit:a.service\n",
-		  ":4: [access] use: unit: is not supported" },
+		{ "[kek]\nprovider = service\n[access]\nuse = unit:a.mount\n",
+		  ":4: [access] use: unit:a.mount is to end in .service or .scope" },
 		{ "[kek]\nprovider = service\n[access]\nread = uid:1\n", "[access] read is not" },
 		{ "[kek]\nlease = 60\n", "provider is missing" },
 		{ "provider\n", ":1: neither" },

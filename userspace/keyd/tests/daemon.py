@@ -43,6 +43,15 @@ class Client:
         self.socket.connect(path)
         self.buffer = b""
 
+    @classmethod
+    def of(cls, descriptor):
+        """By a connection that somebody else made"""
+        client = cls.__new__(cls)
+        client.socket = socket.socket(fileno=descriptor)
+        client.socket.settimeout(60)
+        client.buffer = b""
+        return client
+
     def __enter__(self):
         return self
 
@@ -186,10 +195,12 @@ def opens(d, disk):
     return d.call("Rewrap", device=disk)[0] is None
 
 
-def as_user(uid, gid, function, groups=()):
-    """Runs a function in a child of this identity; True when it did not raise"""
+def as_user(uid, gid, function, groups=(), before=None):
+    """Runs a function in a child of this identity, another as root before; True when it did not raise"""
     pid = os.fork()
     if pid == 0:
+        if before:
+            before()
         os.setgroups(groups)
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
