@@ -25,7 +25,7 @@
 #define COUNTS	   "/tmp/counts"
 #define SECTORS	   65536
 #define BIOS	   8   /* between two actions, at least */
-#define PATIENCE_S 120 /* for these */
+#define PATIENCE_S 600 /* for these: on a machine that has other things to do, minutes pass */
 #define AGAIN	   8   /* what is soon done */
 #define KEY	   "key set :64:logon:t:"
 #define CHECK	   "key_check:1d7356ef71da54d4" /* see lib.sh */
