@@ -23,6 +23,7 @@
 #define RESTART_DELAY_USEC 100000ULL
 #define FAILURES_MAX	   8
 #define RESTART_DELAY_MAX  (10 * SECOND)
+#define ENDED		   "the provider of KEK %s ended while it was asked"
 
 struct worker {
 	LIST_ENTRY(worker) link;
@@ -155,6 +156,7 @@ static bool gives_up(struct worker *w, struct worker_call *call,
 	if (call->again) {
 		refuse(call, "the provider of KEK %s gives up what it is asked", name_of(w));
 	} else {
+		w->started = 0; /* long ago: that it ends is no failure */
 		call->again = true;
 		call->cell = -1;
 		TAILQ_INSERT_HEAD(&w->waiting, call, link);
@@ -208,6 +210,29 @@ static bool take_birth(struct worker *w, int fd)
 	       sd_event_add_child(w->manager->event, &w->child, w->pid, WEXITED, on_death, w) >= 0;
 }
 
+static struct worker_call *first_waiting_again(const struct worker *w)
+{
+	struct worker_call *call;
+
+	TAILQ_FOREACH(call, &w->waiting, link)
+	if (call->again)
+		break;
+	return call;
+}
+
+/* Of one that did not begin: whether calls were sent to it, or found nobody, is a matter of luck */
+static void take_back_waiting(struct worker *w)
+{
+	struct worker_call *call;
+
+	while ((call = first_waiting_again(w))) {
+		TAILQ_REMOVE(&w->waiting, call, link);
+		refuse(call, ENDED, name_of(w));
+	}
+	TAILQ_FOREACH(call, &w->waiting, link)
+	call->again = true;
+}
+
 static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
 	struct envelope_worker_reply reply;
@@ -218,6 +243,7 @@ static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *dat
 		if (!take_birth(w, fd)) {
 			log_line(LOG_WARNING, &w->about, "The worker of KEK %s did not begin",
 				 name_of(w));
+			take_back_waiting(w);
 			ended(w);
 		}
 		return 0;
@@ -248,7 +274,7 @@ static void take_back_calls(struct worker *w)
 		call->cell = -1;
 		if (call->again || call->request.op == ENVELOPE_WORKER_CREATE ||
 		    call->request.op == ENVELOPE_WORKER_ROTATE) {
-			refuse(call, "the provider of KEK %s ended while it was asked", name_of(w));
+			refuse(call, ENDED, name_of(w));
 		} else {
 			call->again = true;
 			TAILQ_INSERT_TAIL(&w->waiting, call, link);
@@ -308,7 +334,7 @@ static void forget(struct worker *w)
 	close_worker(w);
 	while ((call = TAILQ_FIRST(&w->waiting))) {
 		TAILQ_REMOVE(&w->waiting, call, link);
-		refuse(call, "the provider of KEK %s ended while it was asked", name_of(w));
+		refuse(call, ENDED, name_of(w));
 	}
 	free(w);
 }
