@@ -296,8 +296,20 @@ ok "… but ask for the status" setpriv --reuid someone --groups envelope --regi
 printf '[kek]\nprovider = service\n\n[access]\nuse = unit:probe.service\n' >/etc/envelope/keks.d/probe.conf
 envelopectl kek create probe >/dev/null
 systemctl reload envelope-keyd
-in_unit() { # in_unit UNIT COMMAND…
-	systemd-run --quiet --collect --wait --pipe --unit "$1" -p User=someone -p SupplementaryGroups=envelope "${@:2}"
+in_unit() { # in_unit UNIT COMMAND…: what it says, and its exit status
+	rm -f /run/someone/*
+	install -d -o someone /run/someone
+	cat >"/run/systemd/system/$1.service" <<-UNIT
+		[Service]
+		Type=oneshot
+		User=someone
+		SupplementaryGroups=envelope
+		ExecStart=/bin/sh -c '${*:2} >/run/someone/said 2>&1; echo \$? >/run/someone/status'
+	UNIT
+	systemctl daemon-reload
+	systemctl start "$1"
+	cat /run/someone/said
+	return "$(cat /run/someone/status)"
 }
 if [ "$(printf '6.5\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.5 ]; then
 	ok "someone in the unit may use the KEK" poll 10 in_unit probe envelopectl kek check probe
