@@ -130,17 +130,19 @@ is "locked after a busy life, nothing is left" "$(left first)" ""
 ok "close" envelopectl close data
 
 # Of an encryption set, whose share the daemon keeps for the next volume
-ok "a set" envelopectl set create fleet --kek default
+sed 's/^lease = .*/lease = 600/' /etc/envelope/keks.d/default.conf >/etc/envelope/keks.d/fleet.conf
+ok "a KEK whose shares are kept for long" envelopectl kek create fleet
+ok "a set" envelopectl set create fleet --kek fleet
 ok "format a volume of it" envelopectl format --force /dev/vdb --set fleet
 ok "its secrets are known" learn fourth vdb
 ok "open" envelopectl open /dev/vdb data
 ok "close" envelopectl close data
 like "the set's share is kept" "$(left fourth)" "*fourth:slot-secret [0-9]*"
 ok "open" envelopectl open /dev/vdb data
-ok "the KEK is disabled" envelopectl kek disable default
+ok "the KEK is disabled" envelopectl kek disable fleet
 ok "… and the device fenced" poll 10 kernel_says data " envelope fenced "
 ok "within a second nothing is left, of the set's share either" poll 1 nothing_left fourth
-ok "the KEK is enabled" envelopectl kek enable default
+ok "the KEK is enabled" envelopectl kek enable fleet
 ok "unlock" poll 10 envelopectl unlock data
 like "the set's share is kept again" "$(left fourth)" "*fourth:slot-secret [0-9]*"
 ok "lock" envelopectl lock data
