@@ -168,37 +168,20 @@ static void collect(dev_t devno, struct disks *disks, unsigned int depth)
 		disks->disk[disks->n++] = devno;
 }
 
-static FILE *open_attribute(dev_t devno, const char *attribute)
+uint64_t device_number(dev_t devno, const char *attribute)
 {
+	unsigned long long number;
 	char path[96];
+	FILE *file;
 
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(devno), minor(devno),
 		 attribute);
-	return fopen(path, "re");
-}
-
-uint64_t device_number(dev_t devno, const char *attribute)
-{
-	FILE *file = open_attribute(devno, attribute);
-	unsigned long long number;
-
+	file = fopen(path, "re");
 	if (!file || fscanf(file, "%llu", &number) != 1)
 		number = 0;
 	if (file)
 		fclose(file);
 	return number;
-}
-
-bool device_text(dev_t devno, const char *attribute, char *out, size_t room)
-{
-	FILE *file = open_attribute(devno, attribute);
-	bool whole = file && fgets(out, (int)room, file) && strchr(out, '\n');
-
-	if (file)
-		fclose(file);
-	if (whole)
-		*strchr(out, '\n') = '\0';
-	return whole;
 }
 
 bool device_readonly(dev_t devno)

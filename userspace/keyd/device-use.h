@@ -28,10 +28,6 @@ bool device_path(const char *devno, char *out, size_t room);
  * none */
 uint64_t device_number(dev_t devno, const char *attribute);
 
-/** device_text() - a line that sysfs has of a block device; false where it has none, or a longer
- * one */
-bool device_text(dev_t devno, const char *attribute, char *out, size_t room);
-
 /** device_below() - the first that it lies on; false where it lies on none */
 bool device_below(dev_t devno, dev_t *below);
 

@@ -186,15 +186,13 @@ int device_ours(const char *name, struct device_info *info, struct envelope_erro
 	return r ? r : check_ours(name, info, e);
 }
 
-/*
- * Those whose DM UUID @is_wanted can read a volume's uuid in. Most mappings may be others', so that
- * sysfs is asked for it, which costs less than a question to device-mapper.
- */
+/* Those whose DM UUID @is_wanted can read a volume's uuid in */
 static int each(bool (*is_wanted)(const char *dm_uuid, char *uuid), device_visit visit, void *data,
 		struct envelope_error *e)
 {
 	_cleanup_task_ struct dm_task *task = task_new(DM_DEVICE_LIST, NULL, e);
-	char uuid[ENVELOPE_UUID_TEXT + 1], dm_uuid[TABLE_UUID_MAX + sizeof("\n")];
+	char uuid[ENVELOPE_UUID_TEXT + 1];
+	struct device_info info;
 	struct dm_names *entry;
 	int r = run(task, "device-mapper", "the list of mappings", e);
 
@@ -205,9 +203,8 @@ static int each(bool (*is_wanted)(const char *dm_uuid, char *uuid), device_visit
 		return 0;
 	for (;; entry = (void *)((char *)entry + entry->next)) {
 		if (strlen(entry->name) <= TABLE_NAME_MAX &&
-		    device_text(entry->dev, "dm/uuid", dm_uuid, sizeof(dm_uuid)) &&
-		    is_wanted(dm_uuid, uuid)) {
-			r = visit(entry->name, dm_uuid, data);
+		    !device_info(entry->name, &info, NULL) && is_wanted(info.uuid, uuid)) {
+			r = visit(entry->name, &info, data);
 			if (r)
 				return r;
 		}
@@ -231,12 +228,12 @@ struct wanted {
 	char *name;
 };
 
-static int is_wanted(const char *name, const char *dm_uuid, void *data)
+static int is_wanted(const char *name, const struct device_info *info, void *data)
 {
 	struct wanted *wanted = data;
 	char uuid[ENVELOPE_UUID_TEXT + 1];
 
-	if (!table_volume_uuid(dm_uuid, uuid) || strcmp(uuid, wanted->uuid))
+	if (!table_volume_uuid(info->uuid, uuid) || strcmp(uuid, wanted->uuid))
 		return 0;
 	snprintf(wanted->name, TABLE_NAME_MAX + 1, "%s", name);
 	return 1;
@@ -356,31 +353,27 @@ static int get_target(struct dm_task *task, const char *name, uint64_t *length, 
 	return 0;
 }
 
-int device_table(const char *name, struct table *table, struct device_info *info,
-		 struct envelope_error *e)
+int device_table(const char *name, struct table *table, struct envelope_error *e)
 {
 	_cleanup_task_ struct dm_task *task = task_new(DM_DEVICE_TABLE, name, e);
-	struct device_info unwanted;
+	struct device_info info;
 	char *line = NULL;
 	/* Of a mapping of another program it may have a key in it */
 	int r = task && !dm_task_secure_data(task) ? failed(ENOMEM, name, "its table", e)
 						   : run(task, name, "its table", e);
 
-	if (!info)
-		info = &unwanted;
-	memset(info, 0, sizeof(*info));
 	memset(table, 0, sizeof(*table));
 	if (!r)
-		r = get_info(task, name, info, e);
+		r = get_info(task, name, &info, e);
 	if (!r)
-		r = check_ours(name, info, e);
+		r = check_ours(name, &info, e);
 	if (!r)
 		r = get_target(task, name, &table->length, &line, e);
 	if (r)
 		return r;
 	snprintf(table->name, sizeof(table->name), "%s", name);
-	table_volume_uuid(info->uuid, table->uuid);
-	table->readonly = info->readonly;
+	table_volume_uuid(info.uuid, table->uuid);
+	table->readonly = info.readonly;
 	if (table_parse(line, table))
 		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: its table is not envelope-keyd's",
 				     name);

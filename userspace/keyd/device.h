@@ -24,8 +24,7 @@ struct device_info {
 	bool live; /* has a table at work */
 };
 
-/* @dm_uuid: of device-mapper */
-typedef int (*device_visit)(const char *name, const char *dm_uuid, void *data);
+typedef int (*device_visit)(const char *name, const struct device_info *info, void *data);
 
 /** device_set_up() - once per process, before anything else; logs go into errors */
 void device_set_up(void);
@@ -75,13 +74,8 @@ void device_clear(const char *name);
 
 int device_message(const char *name, const char *message, struct envelope_error *e);
 
-/**
- * device_table() - the table at work
- * @table: filled in full
- * @info:  filled too where there is such a mapping, whatever its table; or NULL
- */
-int device_table(const char *name, struct table *table, struct device_info *info,
-		 struct envelope_error *e);
+/** device_table() - the table at work; @table is filled in full */
+int device_table(const char *name, struct table *table, struct envelope_error *e);
 
 int device_status(const char *name, struct table_status *status, struct envelope_error *e);
 

@@ -15,7 +15,7 @@ int op_close(struct op *op, struct json_object **result, struct envelope_error *
 	if (r)
 		return r;
 	r = device_ours(name, &info, e);
-	if (r && stock_is(op, name, info.uuid))
+	if (r && stock_is(op, name, &info))
 		r = 0;
 	if (!r)
 		r = device_remove(name, e);

@@ -45,7 +45,7 @@ static int read_parameters(struct lock *l, struct envelope_error *e)
 }
 
 /* It is said to be locked when every copy of the key is gone, which the message waits for */
-static int lock_one(const char *name, const char *dm_uuid, void *data)
+static int lock_one(const char *name, const struct device_info *info, void *data)
 {
 	struct lock *l = data;
 	const struct device *device = device_find((struct manager *)l->op->manager, name);
@@ -64,7 +64,7 @@ static int lock_one(const char *name, const char *dm_uuid, void *data)
 	return 0;
 }
 
-static int cannot_lock(const char *name, const char *dm_uuid, void *data)
+static int cannot_lock(const char *name, const struct device_info *info, void *data)
 {
 	struct lock *l = data;
 
@@ -80,7 +80,7 @@ static int find_one(struct lock *l, struct device_info *info, struct envelope_er
 {
 	int r = device_ours(l->name, info, e);
 
-	if (!r || !stock_is(l->op, l->name, info->uuid))
+	if (!r || !stock_is(l->op, l->name, info))
 		return r;
 	envelope_fail(e, ENVELOPE_E_UNSUPPORTED,
 		      "%s: dm-crypt has its key, which nobody takes away", l->name);
@@ -116,7 +116,7 @@ static int lock_all(struct lock *l, struct envelope_error *e)
 	}
 	r = *l->name ? find_one(l, &info, e) : lock_every(l, e);
 	if (!r && *l->name)
-		lock_one(l->name, info.uuid, l);
+		lock_one(l->name, &info, l);
 	if (!r && l->drop_caches)
 		r = drop_caches(e);
 	return r ? r : -(int)l->e->code;

@@ -127,7 +127,7 @@ static bool is_below(const char *name, dev_t devno)
 	struct table table;
 
 	snprintf(text, sizeof(text), "%u:%u", major(devno), minor(devno));
-	return !device_table(name, &table, NULL, NULL) && !strcmp(table.device, text);
+	return !device_table(name, &table, NULL) && !strcmp(table.device, text);
 }
 
 /*

@@ -45,7 +45,7 @@ int op_resize(struct op *op, struct json_object **result, struct envelope_error 
 	int r = op_mapping(op, name, e);
 
 	if (!r)
-		r = device_table(name, &table, NULL, e);
+		r = device_table(name, &table, e);
 	if (r)
 		return r;
 	old = table.length;

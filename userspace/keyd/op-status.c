@@ -77,26 +77,22 @@ struct status {
 };
 
 /* Of a mapping by dm-crypt. Its table is not read: it may have the key in it. */
-static int add_stock(const char *name, const char *dm_uuid, void *data)
+static int add_stock(const char *name, const struct device_info *info, void *data)
 {
 	const struct table_status none = { .cipher = "dm-crypt" };
 	struct json_object *object = json_object_new_object();
-	struct table table = {};
 	struct status *s = data;
-	struct device_info info;
+	struct table table = {
+		.length = device_number(info->devno, "size"),
+		.sector_size = (uint32_t)device_number(info->devno, "queue/logical_block_size"),
+	};
 	dev_t below;
 
-	if (device_info(name, &info, NULL)) { /* closed since it was listed */
-		json_object_put(object);
-		return 0;
-	}
-	table.length = device_number(info.devno, "size");
-	table.sector_size = (uint32_t)device_number(info.devno, "queue/logical_block_size");
-	if (device_below(info.devno, &below))
+	if (device_below(info->devno, &below))
 		snprintf(table.device, sizeof(table.device), "%u:%u", major(below), minor(below));
-	table_stock_uuid(dm_uuid, table.uuid);
+	table_stock_uuid(info->uuid, table.uuid);
 	op_add_text(object, "name", name);
-	add_kernel_side(object, &info, &table, &none);
+	add_kernel_side(object, info, &table, &none);
 	add_our_side(object, NULL, &none, STOCK);
 	op_add_text(object, "target", "crypt");
 	op_add_text(object, "on_key_loss", NULL);
@@ -104,26 +100,25 @@ static int add_stock(const char *name, const char *dm_uuid, void *data)
 	return 0;
 }
 
-static int add_device(const char *name, const char *dm_uuid, void *data)
+static int add_device(const char *name, const struct device_info *info, void *data)
 {
 	struct status *s = data;
 	struct json_object *object = json_object_new_object();
 	struct device *device = device_find((struct manager *)s->op->manager, name);
 	struct envelope_error e = {};
 	struct table_status status = {};
-	struct device_info info;
-	struct table table;
-	int r = device_table(name, &table, &info, &e);
+	struct table table = { .sector_size = 512 };
+	int r = device_table(name, &table, &e);
 
 	if (r == -ENVELOPE_E_NOT_FOUND) { /* closed since it was listed */
 		json_object_put(object);
 		return 0;
 	}
-	table_volume_uuid(dm_uuid, table.uuid);
+	table_volume_uuid(info->uuid, table.uuid);
 	if (!r)
 		r = device_status(name, &status, &e);
 	op_add_text(object, "name", name);
-	add_kernel_side(object, &info, &table, &status);
+	add_kernel_side(object, info, &table, &status);
 	add_our_side(object, device, &status, r ? e.message : NULL);
 	json_object_array_add(s->devices, object);
 	return 0;
@@ -142,12 +137,12 @@ int op_status(struct op *op, struct json_object **result, struct envelope_error 
 		r = op_text(op, "name", false, name, sizeof(name), e);
 	if (!r && *name)
 		r = device_ours(name, &info, e);
-	if (r && *name && stock_is(op, name, info.uuid))
+	if (r && *name && stock_is(op, name, &info))
 		add = add_stock;
 	else if (r)
 		return r;
 	status.devices = json_object_new_array();
-	r = *name ? add(name, info.uuid, &status) : device_each(add_device, &status, e);
+	r = *name ? add(name, &info, &status) : device_each(add_device, &status, e);
 	if (!r && !*name)
 		r = stock_each(op, add_stock, &status, e);
 	if (r && r != -ENVELOPE_E_NO_TARGET) { /* without device-mapper nothing is open */

@@ -114,7 +114,7 @@ static int unlock_mapping(struct op *op, bool *changed, struct envelope_error *e
 	int r = read_parameters(op, name, &by, e);
 
 	if (!r)
-		r = device_table(name, &table, NULL, e);
+		r = device_table(name, &table, e);
 	if (!r)
 		r = device_status(name, &status, e);
 	if (r)

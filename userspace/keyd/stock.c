@@ -18,11 +18,11 @@ int stock_map(struct op *op, const struct unlocked *u, const struct table *table
 	return r;
 }
 
-bool stock_is(struct op *op, const char *name, const char *dm_uuid)
+bool stock_is(struct op *op, const char *name, const struct device_info *info)
 {
 	char uuid[ENVELOPE_UUID_TEXT + 1];
 
-	return table_stock_uuid(dm_uuid, uuid) &&
+	return table_stock_uuid(info->uuid, uuid) &&
 	       note_is_there(op->manager, NOTE_STOCK, name, uuid);
 }
 
@@ -32,11 +32,11 @@ struct visit {
 	void *data;
 };
 
-static int visit_if_ours(const char *name, const char *dm_uuid, void *data)
+static int visit_if_ours(const char *name, const struct device_info *info, void *data)
 {
 	const struct visit *v = data;
 
-	return stock_is(v->op, name, dm_uuid) ? v->visit(name, dm_uuid, v->data) : 0;
+	return stock_is(v->op, name, info) ? v->visit(name, info, v->data) : 0;
 }
 
 int stock_each(struct op *op, device_visit visit, void *data, struct envelope_error *e)

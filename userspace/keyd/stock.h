@@ -14,7 +14,7 @@ int stock_map(struct op *op, const struct unlocked *u, const struct table *table
 	      struct envelope_error *e);
 
 /** stock_is() - did stock_map() make this mapping? */
-bool stock_is(struct op *op, const char *name, const char *dm_uuid);
+bool stock_is(struct op *op, const char *name, const struct device_info *info);
 
 /** stock_each() - visit them all, as device_each() does */
 int stock_each(struct op *op, device_visit visit, void *data, struct envelope_error *e);

@@ -107,22 +107,21 @@ void takeover_ended(struct manager *m, const char *name, bool done)
 		try_later(device);
 }
 
-static int found(const char *name, const char *dm_uuid, void *data)
+static int found(const char *name, const struct device_info *info, void *data)
 {
 	char uuid[ENVELOPE_UUID_TEXT + 1];
 	struct manager *m = data;
 	struct table_status status;
-	struct device_info info;
 	struct device *device;
 	struct table table;
 
-	if (device_info(name, &info, NULL) || !info.live || !table_volume_uuid(dm_uuid, uuid))
+	if (!info->live || !table_volume_uuid(info->uuid, uuid))
 		return 0;
 	device = device_add(m, name, uuid);
 	if (!device)
 		return 0;
 	snprintf(device->problem, sizeof(device->problem), "its table cannot be read");
-	if (device_table(name, &table, NULL, NULL))
+	if (device_table(name, &table, NULL))
 		return 0;
 	/* No description is used twice, so that an old key is never taken for a new one */
 	if (table.key_number > m->key_number)
