@@ -54,7 +54,8 @@ static bool lives(int pidfd)
 /* By the number of the process, which is its own as long as it lives */
 static void tell_unit(int fd, struct identity *who)
 {
-	int pidfd = pidfd_of_peer(fd);
+	/* 0: it is of no process that can be seen from here, and would be taken for this one */
+	int pidfd = who->pid > 0 ? pidfd_of_peer(fd) : -1;
 	char *unit = NULL;
 
 	if (pidfd < 0)
