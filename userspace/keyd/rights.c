@@ -125,7 +125,7 @@ void rights_refused(const struct method *method, const struct identity *who)
 	audit(who, NULL, false, method->name);
 }
 
-static bool names(const struct envelope_access *access, const struct identity *who)
+static bool is_named(const struct envelope_access *access, const struct identity *who)
 {
 	return envelope_access_names(access, who->uid, who->gid, who->groups, who->n_groups,
 				     who->unit);
@@ -138,8 +138,8 @@ static bool granted(const struct session *s, const char *kek)
 
 	if (!config)
 		return false;
-	return (rights & RIGHT_USE && names(&config->use, &s->who)) ||
-	       (rights & RIGHT_ADMINISTER && names(&config->administer, &s->who));
+	return (rights & RIGHT_USE && is_named(&config->use, &s->who)) ||
+	       (rights & RIGHT_ADMINISTER && is_named(&config->administer, &s->who));
 }
 
 /* What is done for a device that is taken over, nobody asks for but envelope-keyd itself */

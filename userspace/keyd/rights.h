@@ -32,7 +32,7 @@ enum right {
 struct identity {
 	uid_t uid;
 	gid_t gid;
-	pid_t pid;			  /* for the log only: it may be another's by now */
+	pid_t pid; /* once @unit is told, for the log only: it may be another's by now */
 	char unit[ENVELOPE_UNIT_MAX + 1]; /* of the system's manager; empty: none, or who knows */
 	uint32_t n_groups;
 	gid_t groups[IDENTITY_GROUPS_MAX];

@@ -27,7 +27,7 @@
 #include "provider-state.h"
 #include "token.h"
 
-#define ENVELOPE_WORKER_PROTOCOL  4
+#define ENVELOPE_WORKER_PROTOCOL  5
 #define ENVELOPE_ZYGOTE_SOCKET_FD 3
 #define ENVELOPE_WORKER_SOCKET_FD 3
 #define ENVELOPE_WORKER_MEMORY_FD 4  /* a memfd of struct envelope_worker_memory, sealed in size */

@@ -80,7 +80,8 @@ static int stay(void)
 	return r;
 }
 
-/* From here on it answers only to what it was started for */
+/* What was loaded and opened stays: the files and system calls of a call are all that it needs
+ * still */
 static int give_up_rights(struct worker *w)
 {
 	int r = worker_confine(&w->view);

@@ -117,6 +117,7 @@ static int begin(struct calls *calls, const struct envelope_worker_request *requ
 	u->begun = worker_now();
 	u->call.share = calls->shares[request->cell];
 	u->call.done = on_done;
+	u->call.state = ENVELOPE_PROVIDER_UNREACHABLE;
 	if (worker_view_stale(&w->view)) {
 		answer(u, envelope_fail(&u->call.error, ENVELOPE_E_CANCELED,
 					"KEK %s: another directory has come in the place of %s",
@@ -124,7 +125,6 @@ static int begin(struct calls *calls, const struct envelope_worker_request *requ
 		return sd_event_exit(w->event, 0);
 	}
 	if (request->deadline <= u->begun) {
-		u->call.state = ENVELOPE_PROVIDER_UNREACHABLE;
 		answer(u, envelope_fail(&u->call.error, ENVELOPE_E_KEK_UNAVAILABLE,
 					"KEK %s: its provider was busy with other calls too long",
 					w->kek));
