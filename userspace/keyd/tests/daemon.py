@@ -114,9 +114,15 @@ class Daemon:
                  "--runtime-dir", self.root + "/run", "--keks-dir", self.root + "/keks",
                  "--provider", self.provider, "--user", USER], stderr=log,
                 env=dict(os.environ, **environment))
-        wait_until(lambda: os.path.exists(self.socket) or self.process.poll() is not None)
+        wait_until(lambda: self.listens() or self.process.poll() is not None)
         if self.process.poll() is not None:
             raise RuntimeError("envelope-keyd does not start")
+
+    def listens(self):
+        """Its socket is there a moment before anybody can connect"""
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), Client(self.socket):
+            return True
+        return False
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -244,14 +250,14 @@ def run(keyd, provider):
     daemon.start()
     try:
         for number, function in enumerate(tests, 1):
-            result = "ok"
             try:
                 function(daemon)
+                print(f"ok {number} - {function.__doc__}", flush=True)
             except Exception as error:  # of whatever kind, the others are still run
-                result, failed = "not ok", failed + 1
+                failed += 1
                 line = error.__traceback__.tb_next
-                print(f"# line {line.tb_lineno if line else '?'}: {type(error).__name__}: {error}")
-            print(f"{result} {number} - {function.__doc__}", flush=True)
+                print(f"not ok {number} - {function.__doc__}")
+                print(f"# line {line.tb_lineno if line else '?'}: {type(error).__name__}: {error}", flush=True)
     finally:
         daemon.process.kill()
         daemon.process.wait()
