@@ -77,6 +77,17 @@ static void retire(struct envelope *env, struct envelope_generation *generation)
 	WARN_ON(envelope_xts_set_key(generation->xts, nothing, env->table.key.size));
 }
 
+/* No bio gets the key any more. With the lock. Return: who asks is to have it wiped */
+static bool take_away(struct envelope_life *life, const char *reason)
+{
+	if (life->state != ENVELOPE_ACTIVE)
+		return false;
+	RCU_INIT_POINTER(life->current_generation, NULL);
+	enter(life, ENVELOPE_FENCING, reason);
+	return true;
+}
+
+/* @its: the generation whose key is to go; another one stays. NULL for any */
 static void begin_to_fence(struct envelope_life *life, const struct envelope_generation *its,
 			   const char *reason)
 {
@@ -84,12 +95,7 @@ static void begin_to_fence(struct envelope_life *life, const struct envelope_gen
 	bool begins;
 
 	spin_lock_irqsave(&life->lock, flags);
-	begins = life->state == ENVELOPE_ACTIVE &&
-		 (!its || its == &life->generations[life->last]);
-	if (begins) {
-		RCU_INIT_POINTER(life->current_generation, NULL);
-		enter(life, ENVELOPE_FENCING, reason);
-	}
+	begins = (!its || its == &life->generations[life->last]) && take_away(life, reason);
 	spin_unlock_irqrestore(&life->lock, flags);
 	if (begins)
 		queue_work(fences, &life->work);
@@ -251,13 +257,14 @@ static enum hrtimer_restart lease_ends(struct hrtimer *timer)
 {
 	struct envelope_life *life = container_of(timer, struct envelope_life, lease);
 	unsigned long flags;
-	bool over;
+	bool begins;
 
+	/* under one lock: a key that is set in between has a lease of its own */
 	spin_lock_irqsave(&life->lock, flags);
-	over = ktime_get_boottime() >= life->lease_end;
+	begins = ktime_get_boottime() >= life->lease_end && take_away(life, "lease");
 	spin_unlock_irqrestore(&life->lock, flags);
-	if (over)
-		begin_to_fence(life, NULL, "lease");
+	if (begins)
+		queue_work(fences, &life->work);
 	return HRTIMER_NORESTART;
 }
 
