@@ -99,8 +99,10 @@ void envelope_io_converted(struct envelope_io *io, int error)
 {
 	struct bio *bio = io->bio;
 
-	if (unlikely(error == -ENOKEY) && envelope_hold_io(io))
+	if (unlikely(error == -ENOKEY) && envelope_hold_wants(io->env, bio)) {
+		envelope_hold_io(io);
 		return;
+	}
 	if (io->kind == ENVELOPE_IO_READ) {
 		io->kind = ENVELOPE_IO_DECRYPTED;
 		bio->bi_status = status_of(io, error);
@@ -308,13 +310,14 @@ static int map_keyless(struct envelope *env, struct bio *bio)
 
 	envelope_convert_init(io, env, bio);
 	io->kind = ENVELOPE_IO_PLAIN;
-	if (bio_op(bio) == REQ_OP_WRITE && bio->bi_iter.bi_size > most &&
-	    envelope_hold_wants(env, bio))
-		cut(io, bio, most);
-	if (envelope_hold_io(io))
+	if (!envelope_hold_wants(env, bio)) {
+		bio->bi_status = keyless_status(env, bio);
+		bio_endio(bio);
 		return DM_MAPIO_SUBMITTED;
-	bio->bi_status = keyless_status(env, bio);
-	bio_endio(bio);
+	}
+	if (bio_op(bio) == REQ_OP_WRITE && bio->bi_iter.bi_size > most)
+		cut(io, bio, most);
+	envelope_hold_io(io);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -389,10 +392,10 @@ static void map_again(struct envelope_io *io)
  */
 void envelope_io_retry(struct envelope_io *io)
 {
-	if (io->kind == ENVELOPE_IO_PLAIN)
-		map_again(io);
-	else
+	if (envelope_io_has_begun(io))
 		convert_and_go_on(io);
+	else
+		map_again(io);
 }
 
 /** envelope_io_module_init() - make ready for reads that come back in hard interrupts */

@@ -22,10 +22,9 @@ static void envelope_free(struct envelope *env)
 	synchronize_rcu_expedited();
 	/* first: until then a fence may come, which has requests released */
 	envelope_life_exit(env);
-	if (env->workqueue) {
-		envelope_hold_exit(env);
+	envelope_hold_exit(env);
+	if (env->workqueue)
 		destroy_workqueue(env->workqueue);
-	}
 	mempool_exit(&env->scratch);
 	envelope_bounce_exit(&env->bounce);
 	free_percpu(env->spread);
@@ -77,11 +76,10 @@ static int alloc_memory(struct envelope *env, char **error)
 	    envelope_bounce_init(&env->bounce, env->stats) ||
 	    mempool_init_page_pool(&env->scratch, ENVELOPE_SCRATCH_PAGES, 0))
 		return -ENOMEM;
-	envelope_hold_init(env);
 	/* Unbound: a long read must not hold up the CPU that its interrupt came to. */
 	env->workqueue = alloc_workqueue("envelope/%s", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND,
 					 0, name);
-	if (!env->workqueue)
+	if (!env->workqueue || envelope_hold_init(env, name))
 		return -ENOMEM;
 	*error = NULL;
 	return 0;
@@ -325,7 +323,6 @@ static int message_key(struct envelope *env, unsigned int argc, char **argv)
 	return -EINVAL;
 }
 
-/* A timeout is of the queue: it goes with it, or the table line would not load again */
 static int message_on_key_loss(struct envelope *env, const char *policy)
 {
 	enum envelope_on_key_loss wanted;
@@ -333,11 +330,7 @@ static int message_on_key_loss(struct envelope *env, const char *policy)
 
 	if (r)
 		return r;
-	WRITE_ONCE(env->table.on_key_loss, wanted);
-	if (wanted == ENVELOPE_ERROR) {
-		env->table.queue_timeout = 0;
-		envelope_hold_release(env);
-	}
+	envelope_hold_policy(env, wanted);
 	return 0;
 }
 

@@ -315,6 +315,15 @@ struct envelope_io {
 	struct envelope_part part;
 };
 
+/**
+ * envelope_io_has_begun() - has a bio the memory that it needs?
+ * @io: the bio; one that has not is as it came
+ */
+static inline bool envelope_io_has_begun(const struct envelope_io *io)
+{
+	return io->kind != ENVELOPE_IO_PLAIN;
+}
+
 /* returned instead of an error where the work takes a context that may sleep */
 #define ENVELOPE_NEEDS_SLEEP	1
 
@@ -434,28 +443,35 @@ void envelope_restore_module_exit(void);
 
 /**
  * struct envelope_hold - bios that wait for another key
- * @bios:       struct envelope_io
- * @count:      of them
- * @suspending: none is to wait any more, since the device is suspended or removed
- * @over:       nor any, since there was no key for too long
- * @release:    takes up all there are
- * @timeout:    says that it is @over
+ * @begun:         struct envelope_io that have all that they need
+ * @fresh:         struct envelope_io as they came
+ * @count:         of both
+ * @suspending:    none is to wait any more, since the device is suspended or removed
+ * @over:          nor any, since there was no key for too long
+ * @release_begun: takes up all @begun
+ * @release_fresh: takes up all @fresh, which may wait for what the others have
+ * @workqueue:     for @release_fresh
+ * @timeout:       says that it is @over
  */
 struct envelope_hold {
-	struct llist_head bios;
+	struct llist_head begun;
+	struct llist_head fresh;
 	atomic_t count;
 	bool suspending;
 	bool over;
-	struct work_struct release;
+	struct work_struct release_begun;
+	struct work_struct release_fresh;
+	struct workqueue_struct *workqueue;
 	struct delayed_work timeout;
 };
 
-void envelope_hold_init(struct envelope *env);
+int envelope_hold_init(struct envelope *env, const char *name);
 void envelope_hold_exit(struct envelope *env);
 bool envelope_hold_wants(const struct envelope *env, const struct bio *bio);
-bool envelope_hold_io(struct envelope_io *io);
+void envelope_hold_io(struct envelope_io *io);
 void envelope_hold_fenced(struct envelope *env);
 void envelope_hold_unfenced(struct envelope *env);
+void envelope_hold_policy(struct envelope *env, enum envelope_on_key_loss policy);
 void envelope_hold_release(struct envelope *env);
 void envelope_hold_suspend(struct envelope *env, bool suspending);
 

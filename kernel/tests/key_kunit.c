@@ -68,7 +68,7 @@ static int key_setup(struct kunit *test)
 	f->before = override_creds(f->cred);
 
 	mutex_init(&f->env.lock);
-	envelope_hold_init(&f->env);
+	KUNIT_ASSERT_EQ(test, envelope_hold_init(&f->env, "test"), 0);
 	f->env.workqueue = alloc_workqueue("envelope_test", WQ_UNBOUND, 0);
 	KUNIT_ASSERT_NOT_NULL(test, f->env.workqueue);
 	KUNIT_ASSERT_EQ(test, envelope_life_init(&f->env), 0);

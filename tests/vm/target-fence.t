@@ -190,12 +190,68 @@ wait $reader
 is "… and it fails" "$?" 1
 dmsetup remove env
 
+# With nothing but the reserve, on a slow disk: a write that was waiting for memory gets it when there is
+# no key any more, and is held behind one that will want it
+PARAMETERS=/sys/module/dm_envelope/parameters
+MOST=$(cat $PARAMETERS/bounce_max_kib)
+dmsetup create slow --table "0 $SECTORS delay /dev/mapper/low 0 0 /dev/mapper/low 0 3000"
+
+write_at() { # write_at N: as much as the reserve takes, in the background
+	{
+		dd if=/run/data of=/dev/mapper/env oflag=direct bs=16k count=1 skip="$1" seek="$1"
+		echo $? >>/run/written
+	} >/dev/null 2>&1 &
+}
+
+written() { # written STATUS…: so the writes ended
+	[ "$(sort /run/written | xargs)" = "$*" ]
+}
+
+hold_two() { # one that has the reserve, behind one without
+	: >/run/written
+	reserved=$(dmsetup status env | sed 's/.*reserved:\([0-9]*\).*/\1/')
+	write_at 0
+	poll 5 says "*reserved:$((reserved + 1)) *" || return
+	write_at 1
+	poll 5 says "*reserved:$((reserved + 2)) *" || return
+	dmsetup message env 0 key wipe
+	write_at 2
+	poll 5 says "*held:1 *" && poll 10 says "*held:2 *" && written 0
+}
+
+echo 0 >$PARAMETERS/bounce_max_kib
+add o
+dmsetup create env --table "$(table test:o on_key_loss:queue | sed s,/low,/slow,)"
+ok "a write has the reserve and is held, behind one that needs it" hold_two
+ok "another key" set_key p
+ok "… and both go on" poll 20 written 0 0 0
+ok "… and wrote" cmp -n 49152 /run/data <(dd if=/dev/mapper/env iflag=direct bs=16k count=3 status=none)
+ok "once more" hold_two
+ok "suspended, both fail" within 4000 dmsetup suspend env
+ok "… with an error" poll 5 written 0 1 1
+dmsetup resume env
+dmsetup remove env
+dmsetup remove slow
+echo "$MOST" >$PARAMETERS/bounce_max_kib
+
 ok "a device whose requests wait for 1 s" map j on_key_loss:queue queue_timeout:1
 dmsetup message env 0 key wipe
 { reads 2>/dev/null; echo $? >/run/status; } &
 ok "… after which they fail" poll 4 grep -qx 1 /run/status
 ok "another key" set_key k
 ok "… and they do not" reads
+dmsetup message env 0 key wipe
+
+# A timeout that was taken back takes nothing from who waits
+ok "on_key_loss error, and queue again" dmsetup message env 0 on_key_loss error
+dmsetup message env 0 on_key_loss queue
+reads &
+reader=$!
+ok "a read waits, however long" stays 2000 "*envelope fenced *"
+ok "… says the status" says "*held:[1-9]*"
+ok "another key" set_key k2
+wait $reader
+is "… and it goes on" "$?" 0
 dmsetup message env 0 key wipe
 
 # What waits holds up neither who suspends, nor who removes
