@@ -130,11 +130,42 @@ ok "… leaves it locked" is_fenced held
 is "… and knows that it is" "$(of held .locked)" true
 ok "unlock" envelopectl unlock held
 ok "… gives it its key" is_active held
+cached() { # KiB of block devices
+	awk '/^Buffers/ { print $2 }' /proc/meminfo
+}
+exec 8</dev/mapper/failing
+head -c 16M <&8 >/dev/null
+before=$(cached)
 ok "lock all, and drop caches" envelopectl lock --all --drop-caches --json
 ok "… both are" is_fenced failing
+ok "… and what was read of them is not in the page cache" test $((before - $(cached))) -gt 16000
+exec 8<&-
 ok "unlock all" envelopectl unlock --all
 ok "… both are active" is_active failing
 ok "… both" is_active held
+
+# A disk that holds what is to be written keeps no other disk's key
+ok "lock one" envelopectl lock held
+exec 8<>/dev/mapper/held
+head -c 64k /dev/zero >&8
+from=$(uptime_ms)
+ok "lock all, and drop caches" timeout 60 envelopectl lock --all --drop-caches
+like "… which says what it could not do" "$OUTPUT" "*failing: locked*warning: what the page cache holds stays there: a disk did not take it within 10 s*"
+took=$(($(uptime_ms) - from))
+ok "… after $took ms" test $took -le 20000
+ok "… the other is" is_fenced failing
+ok "unlock all" envelopectl unlock --all
+ok "… what waited is written" sync
+exec 8<&-
+
+# A lock that cannot be noted is one all the same
+dd if=/dev/zero of=/run/full bs=4k status=none 2>/dev/null
+refused 24 "lock, without room in /run" "failing is locked, for this envelope-keyd alone: no note can be left in /run/envelope" \
+	"make room there, and repeat it" envelopectl lock failing
+rm /run/full
+ok "… it is" is_fenced failing
+ok "lock once more" envelopectl lock failing
+ok "unlock" envelopectl unlock failing
 
 # The daemon hangs: the kernel needs none
 pid=$(systemctl show -P MainPID envelope-keyd)

@@ -490,15 +490,22 @@ void lease_forget(struct device *device)
 
 int lease_lock(struct device *device, enum device_loss as, struct envelope_error *e)
 {
+	bool noted;
+	int r;
+
 	/* First of all the note, and it is not left by the way of sleep where a person said lock */
 	if (lease_is_locked(device))
 		as = DEVICE_LOCKED;
-	if (!note_leave(device->manager, note_of(as), device->name, device->uuid, ""))
-		return envelope_fail(e, ENVELOPE_E_FAILED, "%s: no note of the lock can be left",
-				     device->name);
+	noted = note_leave(device->manager, note_of(as), device->name, device->uuid, "");
 	for (unsigned int i = 0; i < device->n_shares; i++)
 		cache_purge(device->manager, device->keks[i], NULL);
 	lost(device, as, "locked", "locked");
 	watch(device);
-	return take_key(device, e);
+	r = take_key(device, e);
+	if (r || noted)
+		return r;
+	envelope_fail(e, ENVELOPE_E_IO,
+		      "%s is locked, for this envelope-keyd alone: no note can be left in %s",
+		      device->name, device->manager->options->runtime_dir);
+	return envelope_cure(e, "make room there, and repeat it");
 }

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Lock: take keys away, from one mapping or from all, until somebody says unlock. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "broker-client.h"
+#include "caches.h"
 #include "device.h"
 #include "lease.h"
 #include "log.h"
 #include "op.h"
 #include "stock.h"
-
-#define DROP_CACHES "/proc/sys/vm/drop_caches"
 
 struct lock {
 	struct op *op;
@@ -50,10 +47,13 @@ static int lock_one(const char *name, const struct device_info *info, void *data
 	struct lock *l = data;
 	const struct device *device = device_find((struct manager *)l->op->manager, name);
 	struct envelope_error e = {};
+	int r;
 
 	if (l->sleep && (!device || !lease_for_sleep(device) || lease_is_locked(device)))
 		return 0;
-	if (broker_lock(l->op, name, l->sleep, &e) || device_message(name, "key wipe", &e)) {
+	r = broker_lock(l->op, name, l->sleep, &e);
+	/* the key goes, whatever came of the rest */
+	if (device_message(name, "key wipe", r ? NULL : &e) || r) {
 		if (l->e->code == ENVELOPE_OK)
 			*l->e = e;
 		return 0; /* the others are locked all the same */
@@ -94,15 +94,31 @@ static int lock_every(struct lock *l, struct envelope_error *e)
 	return r ? r : stock_each(l->op, cannot_lock, l, e);
 }
 
-/* Plaintext that the page cache has of file systems: what is written to disk can be dropped */
-static int drop_caches(struct envelope_error *e)
+/* What is written to disk can be dropped. No disk keeps a key by that it takes its time */
+static void write_caches(struct lock *l)
 {
-	int fd = open(DROP_CACHES, O_WRONLY | O_CLOEXEC);
-	bool done = fd >= 0 && write(fd, "3", 1) == 1;
+	struct envelope_error e = {};
+	int r;
 
-	if (fd >= 0)
-		close(fd);
-	return done ? 0 : envelope_fail(e, ENVELOPE_E_FAILED, DROP_CACHES ": %m");
+	op_step(l->op, "writing what the page cache holds");
+	r = caches_write(&e);
+	if (r > 0)
+		op_warn(l->warnings,
+			"what the page cache holds stays there: a disk did not take it within %d s",
+			CACHES_PATIENCE_S);
+	else if (r)
+		op_warn(l->warnings, "what the page cache holds is not written: %s", e.message);
+}
+
+static int drop_caches(struct lock *l, struct envelope_error *e)
+{
+	int r = caches_drop(e);
+
+	if (r <= 0)
+		return r;
+	op_warn(l->warnings, "the page cache is not dropped within %d s: a disk does not answer",
+		CACHES_PATIENCE_S);
+	return 0;
 }
 
 static int lock_all(struct lock *l, struct envelope_error *e)
@@ -110,15 +126,13 @@ static int lock_all(struct lock *l, struct envelope_error *e)
 	struct device_info info;
 	int r;
 
-	if (l->drop_caches) {
-		op_step(l->op, "writing what the page cache holds");
-		sync();
-	}
+	if (l->drop_caches)
+		write_caches(l);
 	r = *l->name ? find_one(l, &info, e) : lock_every(l, e);
 	if (!r && *l->name)
 		lock_one(l->name, &info, l);
 	if (!r && l->drop_caches)
-		r = drop_caches(e);
+		r = drop_caches(l, e);
 	return r ? r : -(int)l->e->code;
 }
 
