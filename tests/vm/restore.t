@@ -17,9 +17,9 @@ lease = $LEASE
 check_interval = 600
 CONF
 
-# field NAME: of the status of the device at work; of a lease what is left
+# field NAME [DEVICE]: of the status of the device at work, or of another; of a lease what is left
 field() {
-	dmsetup status --noflush held | sed "s/.* $1:\([^ ]*\).*/\1/; s,.*/,,"
+	dmsetup status --noflush "${2:-held}" | sed "s/.* $1:\([^ ]*\).*/\1/; s,.*/,,"
 }
 
 lease_is() { # lease_is TEST SECONDS: what is left of it
@@ -34,6 +34,8 @@ systemctl restart envelope-keyd
 ok "format" envelopectl format /dev/vdb
 ok "open, with a lease of an hour" envelopectl open --on-key-loss queue /dev/vdb held
 ok "… of which almost all is left" lease_is -gt $((LEASE - 300))
+ok "format another" envelopectl format /dev/vdc
+envelopectl slot add /dev/vdc --recovery-key 2>/dev/null | head -n 1 >/run/recovery-key
 
 if compgen -G "/sys/bus/*/drivers/vmgenid" >/dev/null; then
 	udevadm monitor --kernel --property --subsystem-match=block >$UEVENTS &
@@ -63,10 +65,12 @@ else
 	echo "# the kernel does not watch the generation ID of a VM"
 fi
 
+ok "the other one is opened by its recovery key, for a day" envelopectl open --recovery-key /dev/vdc typed </run/recovery-key
 mv $STORE $STORE.away
 date -s '+1 day' >/dev/null
 ok "the clock steps, and the key store is gone: every KEK is asked anew" poll 30 kek_is unreachable
 ok "… and what was proved before counts for a minute" lease_is -le $HURRY
+ok "… but for the one that hangs on no KEK" test "$(field lease typed)" -gt $((86400 - 300))
 mv $STORE.away $STORE
 ok "the kernel log is clean" kernel_clean
 done_testing

@@ -339,7 +339,8 @@ void lease_hurry(struct manager *m)
 	while (device) {
 		struct device *next = LIST_NEXT(device, link);
 
-		if (left(device) > HURRY)
+		/* of one that a recovery key opened no KEK is asked: nothing would prove it anew */
+		if (!lease_is_fixed(device) && left(device) > HURRY)
 			set_end(device, m->jumped + HURRY);
 		device = next;
 	}
