@@ -11,6 +11,7 @@
 #include "hook.h"
 #include "keyring.h"
 #include "log.h"
+#include "mark.h"
 #include "note.h"
 #include "quorum.h"
 #include "recovery.h"
@@ -19,16 +20,14 @@
 
 #define HURRY (60 * SECOND) /* is left after the time jumped */
 #define WATCH SECOND	    /* within that the target has fenced a device whose key is dead */
-/* What is said of a lease that runs down, in the order of time */
-enum mark { HALF, THREE_QUARTERS, FIVE_MINUTES, OVER, MARKS };
 
 static const struct {
 	const char *event, *text;
 } marks[MARKS] = {
-	[HALF] = { "half", "half of its lease is over" },
-	[THREE_QUARTERS] = { "three-quarters", "three quarters of its lease are over" },
-	[FIVE_MINUTES] = { "five-minutes", "its lease ends in five minutes" },
-	[OVER] = { "over", "its lease is over: fenced" },
+	[MARK_HALF] = { "half", "half of its lease is over" },
+	[MARK_THREE_QUARTERS] = { "three-quarters", "three quarters of its lease are over" },
+	[MARK_FIVE_MINUTES] = { "five-minutes", "its lease ends in five minutes" },
+	[MARK_OVER] = { "over", "its lease is over: fenced" },
 };
 
 static void wait_for_mark(struct device *device, enum mark first);
@@ -275,7 +274,7 @@ static void set_end(struct device *device, uint64_t end)
 			return gone(device, &e);
 		device->lease_end = manager_now() + seconds * SECOND;
 	} while (device->lease_end > end);
-	wait_for_mark(device, HALF);
+	wait_for_mark(device, MARK_HALF);
 }
 
 /* Is the next proof too late to renew a third of the lease before its end? */
@@ -347,27 +346,12 @@ void lease_hurry(struct manager *m)
 	health_check_all(m);
 }
 
-/* µs that are left at a mark */
-static uint64_t left_at(const struct device *device, enum mark mark)
-{
-	switch (mark) {
-	case HALF:
-		return device->lease * SECOND / 2;
-	case THREE_QUARTERS:
-		return device->lease * SECOND / 4;
-	case FIVE_MINUTES: /* of a lease so short it is no news */
-		return device->lease > 4 * 300 ? 300 * SECOND : UINT64_MAX;
-	default:
-		return 0;
-	}
-}
-
 static void is_over(struct device *device)
 {
 	int is = is_fenced(device);
 
 	if (is > 0)
-		lost(device, DEVICE_RAN_OUT, marks[OVER].event, marks[OVER].text);
+		lost(device, DEVICE_RAN_OUT, marks[MARK_OVER].event, marks[MARK_OVER].text);
 	else if (is < 0)
 		gone(device, NULL);
 	else /* the kernel's clock is the one that counts */
@@ -379,7 +363,7 @@ static int on_mark(sd_event_source *source, uint64_t usec, void *data)
 	struct device *device = data;
 
 	device->timer = sd_event_source_disable_unref(device->timer);
-	if (device->mark == OVER) {
+	if (device->mark == MARK_OVER) {
 		is_over(device);
 	} else {
 		say(device, marks[device->mark].event, marks[device->mark].text);
@@ -392,10 +376,7 @@ static void wait_for_mark(struct device *device, enum mark first)
 {
 	uint64_t now = left(device), then;
 
-	for (device->mark = first; device->mark < OVER; device->mark++)
-		if (left_at(device, device->mark) < now)
-			break;
-	then = left_at(device, device->mark);
+	device->mark = mark_next(device->lease, now, first, &then);
 	manager_timer(device->manager, &device->timer, now > then ? now - then : 0, on_mark,
 		      device);
 }
@@ -412,7 +393,7 @@ static void begin(struct device *device, uint64_t seconds)
 	device->timer = sd_event_source_disable_unref(device->timer);
 	device->lease_end = device->lease ? manager_now() + seconds * SECOND : 0;
 	if (device->lease)
-		wait_for_mark(device, HALF);
+		wait_for_mark(device, MARK_HALF);
 }
 
 void lease_began(struct device *device, const struct table *table)
