@@ -136,13 +136,44 @@ def unwrap_share(token, share, store):
     return plain
 
 
+def product(a, b):
+    """In GF(2^8) with the polynomial of AES."""
+    result = 0
+    while b:
+        result ^= a * (b & 1)
+        a = a << 1 ^ (0x11b if a & 0x80 else 0)
+        b >>= 1
+    return result
+
+
+def quotient(a, b):
+    return next(x for x in range(256) if product(x, b) == a)
+
+
+def combine(shares):
+    """The secret of Shamir's scheme: the polynomial through (index, share), at 0."""
+    secret = bytes(32)
+    for index, share in shares.items():
+        factor = 1
+        for other in shares.keys() - {index}:
+            factor = product(factor, quotient(other, other ^ index))
+        secret = bytes(a ^ product(factor, b) for a, b in zip(secret, share))
+    return secret
+
+
+def unwrap_shares(token, store):
+    """As many as it takes, by index."""
+    shares = token["shares"][:token["threshold"]]
+    return {share["index"]: unwrap_share(token, share, store) for share in shares}
+
+
 def open_slot(token, uuid, segment, store):
     require(set(token) == TOKEN_MEMBERS and token["format"] == 1 and token["keyslots"] == [],
             "a slot token is not of format 1")
     require(all(set(share) == SHARE_MEMBERS for share in token["shares"]), "a share is malformed")
     require(token["uuid"] == uuid, "a slot was sealed for another volume")
-    require(token["threshold"] == 1, "a threshold over 1, which this program does not know")
-    secret = unwrap_share(token, token["shares"][0], store)
+    require(1 <= token["threshold"] <= len(token["shares"]) <= 8, "no such threshold")
+    secret = combine(unwrap_shares(token, store))
     slot_key = hkdf(secret, b64(token["salt"]), b"dm-envelope slot v1" + uuid.encode())
     sealed = b64(token["dek"])
     aad = additional_data(token, len(sealed) - 16, segment["sector_size"], int(segment["offset"]))

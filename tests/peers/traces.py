@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from recover import KeyStore, b64, check_digest, hkdf, open_slot, read_header, unwrap_share
+from recover import (KeyStore, b64, check_digest, combine, hkdf, open_slot, read_header,
+                     unwrap_share, unwrap_shares)
 
 SHA256_START = (0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab,
                 0x5be0cd19)
@@ -199,6 +200,12 @@ def of_slot(token, uuid, secret, key):
     yield "slot-key-stream", raw(bytes(a ^ b for a, b in zip(b64(token["dek"]), key)))
 
 
+def of_shares(token, shares):
+    if token["threshold"] > 1:
+        yield "shares", [trace for share in shares for trace in raw(share)]
+        yield "shares-text", [trace for share in shares for trace in text(share)]
+
+
 def of_witness(uuid, key):
     extract = extracted(b"", key)
     witness_key = hkdf(key, b"", b"dm-envelope witness v1" + uuid.encode())
@@ -206,13 +213,15 @@ def of_witness(uuid, key):
 
 
 def traces(device, keystore):
-    """A dictionary of lists, of the first slot, which has one share."""
+    """A dictionary of lists, of the first slot, and of its shares where each is none that opens it alone."""
     store = KeyStore(keystore)
     with open(device, "rb") as disk:
         uuid, metadata = read_header(disk)
     token = min(metadata["tokens"].values(), key=lambda token: token["slot"])
-    secret = unwrap_share(token, token["shares"][0], store)
+    shares = [unwrap_share(token, share, store) for share in token["shares"]]
+    secret = combine(unwrap_shares(token, store))
     key = open_slot(token, uuid, metadata["segments"]["0"], store)
     check_digest(metadata, key)
     return {kind: sorted(set(bits)) for of in (of_data_key(key), of_slot(token, uuid, secret, key),
-                                               of_witness(uuid, key)) for kind, bits in of}
+                                               of_shares(token, shares), of_witness(uuid, key))
+            for kind, bits in of}
