@@ -162,10 +162,44 @@ static void idle(void)
 		;
 }
 
+/* In a file "unwraps" of its key store, where there is one: when, in milliseconds */
+static void note_unwrap(const struct envelope_provider_key *key)
+{
+	char path[300];
+	struct timespec now;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/unwraps", key->config.keystore);
+	file = fopen(path, "r+");
+	if (!file)
+		return;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	if (!fseek(file, 0, SEEK_END))
+		fprintf(file, "%lld\n", now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+	fclose(file);
+}
+
+/* What another provider would say of its key */
+static int in_state(const struct envelope_provider_key *key, struct envelope_provider_call *call)
+{
+	const char *state = told(key, "unwrap-state");
+
+	if (!state)
+		return 0;
+	call->state = atoi(state);
+	return envelope_fail(&call->error, ENVELOPE_E_KEK_UNAVAILABLE, "KEK %s: it was told so",
+			     key->config.name);
+}
+
 static void unwrap(struct envelope_provider_key *key, struct envelope_provider_call *call)
 {
 	int r = denied(key, "unwrap", &call->error);
 
+	note_unwrap(key);
+	if (!r && in_state(key, call)) {
+		call->done(call, -(int)call->error.code);
+		return;
+	}
 	if (r) {
 		call->state = ENVELOPE_PROVIDER_DENIED;
 		call->done(call, r);
