@@ -342,6 +342,19 @@ static void remove_and_create(void)
 	create();
 }
 
+/* As dmsetup remove --force begins: what is under way fails, and what comes until it is back. */
+static void take_table_away(void)
+{
+	struct dm_task *task = task_of(DM_DEVICE_RELOAD);
+
+	must(dm_task_add_target(task, 0, SECTORS, "error", "") && run(task), "reload an error");
+	suspend(false, false);
+	keep_counts();
+	resume();
+	reload("right", "3 allow_discards");
+	pause_without_flush();
+}
+
 /* Every allocation of a load, or of a key set, fails once. */
 static void failing_load(void)
 {
@@ -378,6 +391,7 @@ static const struct {
 	{ "lose-key", lose_key },
 	{ "meddle", meddle },
 	{ "remove", remove_and_create },
+	{ "take-table-away", take_table_away },
 	{ "failing-load", failing_load },
 	{ "failing-key", failing_key },
 };
