@@ -95,4 +95,5 @@ ok "open" envelopectl open /dev/mapper/plain data
 is "the content is what it was" "$(sum data)" "$SUM"
 envelopectl close data
 dmsetup remove --retry plain
+ok "the kernel log is clean" kernel_clean
 done_testing

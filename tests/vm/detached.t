@@ -63,4 +63,5 @@ ok "… the file system is there" mount -o ro /dev/mapper/stock /mnt
 umount /mnt
 cryptsetup close stock
 dmsetup remove --retry disk
+ok "the kernel log is clean" kernel_clean
 done_testing

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# usage: renew.t [RENEWALS [ROUNDS [SEED]]]: while leases are renewed so often (20), the daemon and its workers are killed
-# at random moments, and no device is fenced; then, so many times (2), the KEK is disabled and they are killed: each
+# usage: renew.t [RENEWALS [ROUNDS [SEED]]]: while leases are renewed so often (20), the daemon, its workers and a session
+# that rewraps are killed at random moments, and no device is fenced; then, so many times (2), the KEK is disabled and they are killed: each
 # device is fenced, no later than at the end of its lease.
 # vm: --all-cpus --timeout 900
 . "$(dirname "$0")/lib.sh"
@@ -42,9 +42,18 @@ a_while() { # a_while MS: less than that, by chance
 	poll 60 past $(($(uptime_ms) + RANDOM % $1))
 }
 
+kill_session() { # in the middle of its work, or before or after it
+	envelopectl rewrap /dev/mapper/disk$((RANDOM % DEVICES)) >/dev/null 2>&1 &
+	local client=$!
+	a_while 500
+	pkill -9 -P "$(systemctl show -P MainPID envelope-keyd)" -x Rewrap
+	wait $client
+}
+
 kill_something() {
-	case $((RANDOM % 3)) in
+	case $((RANDOM % 4)) in
 	0) pkill -9 -f '^/usr/libexec/envelope-provider' ;;
+	1) kill_session ;;
 	*) systemctl kill -s KILL --kill-who=main envelope-keyd ;;
 	esac
 }

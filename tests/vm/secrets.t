@@ -60,6 +60,12 @@ ok "nor in the first 32 MiB of the disk" sh -c \
 	"dd if=$DISK bs=1M count=32 status=none | '$SCAN' $DISK $STORE text"
 ok "nor in the key as /proc/keys shows it" sh -c "'$SCAN' $DISK $STORE text </proc/keys"
 
+no_io_for_memory() { # no_io_for_memory PID: where it needs memory, that waits for no disk (PF_MEMALLOC_NOIO)
+	[ $(($(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 7) & 0x80000)) -ne 0 ]
+}
+ok "the daemon waits for no disk when it needs memory" no_io_for_memory "$keyd"
+not_ok "… which others do" no_io_for_memory $$
+
 for pid in $keyd $worker; do
 	like "process $pid dumps no core" "$(grep 'core file' "/proc/$pid/limits")" "*core file size * 0 * 0 *"
 	ok "… and lies in locked memory" awk '/VmLck/ { exit !($2 > 0) }' "/proc/$pid/status"

@@ -135,4 +135,5 @@ ok "the one gets its key again" envelopectl unlock one
 ok "close" envelopectl close one
 is "the journal has no key" "$(journalctl -q -o cat | grep -cF "$(head -c 17 $KEY)")" 0
 rm -f $KEY*
+ok "the kernel log is clean" kernel_clean
 done_testing

@@ -70,4 +70,5 @@ mv "/run/$(basename "$MODULE")" "$MODULE"
 ok "with the module it opens as ever" envelopectl open $DISK data
 is "… to the same" "$(head -c 4M /dev/mapper/data | sha256sum)" "$(cat /run/sum)"
 envelopectl close data
+ok "the kernel log is clean" kernel_clean
 done_testing
