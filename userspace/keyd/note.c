@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "note.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,14 +12,14 @@
 
 #define CONTENT_MAX (ENVELOPE_UUID_TEXT + 1 + NOTE_TEXT_MAX)
 
+static const char *const suffixes[] = {
+	[NOTE_LOCKED] = "locked", [NOTE_ASLEEP] = "asleep", [NOTE_RECOVERY] = "recovery",
+	[NOTE_STOCK] = "crypt",	  [NOTE_HEADER] = "header",
+};
+
 static void path_of(const struct manager *m, enum note note, const char *name, char *path,
 		    size_t room)
 {
-	static const char *const suffixes[] = {
-		[NOTE_LOCKED] = "locked", [NOTE_ASLEEP] = "asleep", [NOTE_RECOVERY] = "recovery",
-		[NOTE_STOCK] = "crypt",	  [NOTE_HEADER] = "header",
-	};
-
 	snprintf(path, room, "%s/%s.%s", m->options->runtime_dir, name, suffixes[note]);
 }
 
@@ -29,6 +31,23 @@ bool note_leave(const struct manager *m, enum note note, const char *name, const
 
 	path_of(m, note, name, path, sizeof(path));
 	return n <= CONTENT_MAX && envelope_file_replace(path, content, (size_t)n, 0600) == 0;
+}
+
+bool note_is_anywhere(const struct manager *m, enum note note)
+{
+	DIR *directory = opendir(m->options->runtime_dir);
+	const struct dirent *entry;
+	bool found = false;
+
+	if (!directory)
+		return errno != ENOENT; /* who knows */
+	while (!found && (entry = readdir(directory))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		found = dot && !strcmp(dot + 1, suffixes[note]);
+	}
+	closedir(directory);
+	return found;
 }
 
 /* The text behind the uuid, in @content; NULL where there is none of this volume */

@@ -30,6 +30,9 @@ bool note_leave(const struct manager *m, enum note note, const char *name, const
 /** note_is_there() - and of this volume: a mapping of the name may have been another's */
 bool note_is_there(const struct manager *m, enum note note, const char *name, const char *uuid);
 
+/** note_is_anywhere() - is there one of its kind, on whatever mapping? */
+bool note_is_anywhere(const struct manager *m, enum note note);
+
 /** note_text() - what it says beyond that; "" where it is not there, or of another volume */
 void note_text(const struct manager *m, enum note note, const char *name, const char *uuid,
 	       char text[static NOTE_TEXT_MAX + 1]);

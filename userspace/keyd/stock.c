@@ -43,6 +43,9 @@ int stock_each(struct op *op, device_visit visit, void *data, struct envelope_er
 {
 	struct visit v = { op, visit, data };
 
+	/* each mapping that there is, of whomever, has to be asked for */
+	if (!note_is_anywhere(op->manager, NOTE_STOCK))
+		return 0;
 	return device_each_stock(visit_if_ours, &v, e);
 }
 
