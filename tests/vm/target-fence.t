@@ -96,6 +96,18 @@ ok "the key expires in a second" keyctl timeout %logon:test:e 1
 ok "… which fences it" within 3000 poll 5 says "*envelope fenced reason:expired *"
 dmsetup remove env
 
+# A key of a type that cannot be revoked
+modprobe -q encrypted-keys
+keyctl add user master "$(head -c 32 /dev/urandom | base64)" @s >/dev/null
+keyctl add encrypted test:sealed "new user:master 64" @s >/dev/null
+ok "a device with an encrypted key" dmsetup create env --table "$(table test:sealed | sed s/:logon:/:encrypted:/)"
+ok "… reads" reads
+ok "key wipe" within 1000 dmsetup message env 0 key wipe
+ok "… fences it" says "*envelope fenced reason:wiped *"
+not_ok "… nothing is read" reads
+not_ok "… the key is gone from the keyring" keyctl search @s encrypted test:sealed
+dmsetup remove env
+
 # By its lease
 ok "a device with a lease of 2 s" map f lease:2
 lasts() {
@@ -150,6 +162,28 @@ wait $writer
 is "the write succeeds: it was encrypted before" "$?" 0
 dmsetup remove env
 
+# An asynchronous cipher has a child, with keys of its own. dm-crypt brings it into being; the driver with the
+# higher priority is out of the way
+asynchronous() {
+	modprobe -q cryptd && modprobe -q -r aesni_intel && dmsetup create async --table \
+		"0 8 crypt capi:cryptd(xts(ecb(aes-generic)))-plain64 $(head -c 64 /dev/urandom | od -An -v -tx1 | tr -d ' \n') 0 /dev/vdc 0"
+}
+if asynchronous; then
+	ok "a device with an asynchronous cipher" map n
+	like "…" "$(dmsetup status env)" "*cipher:cryptd(*"
+	ok "… reads" reads
+	not_ok "… whose key is in memory" none key
+	not_ok "… and what AES makes of it" none round-keys
+	ok "key wipe" within 1000 dmsetup message env 0 key wipe
+	ok "… the key is nowhere in memory" none key
+	ok "… nor what AES makes of it" none round-keys
+	dmsetup remove env
+	dmsetup remove async
+	modprobe aesni_intel
+else
+	echo "# this kernel has no asynchronous cipher to be had"
+fi
+
 # Requests wait for another key
 ok "a device whose requests wait" map h on_key_loss:queue
 dmsetup message env 0 key wipe
@@ -173,6 +207,20 @@ nowait() {
 	PY
 }
 ok "what must not wait is told so" nowait
+field() { # field NAME: of the status
+	dmsetup status env | sed "s/.* $1:\([0-9]*\).*/\1/"
+}
+reads_ahead() { # reads_ahead: what that asks for fails, and is not held
+	local held errors
+	held=$(field held) errors=$(field errors)
+	python3 - <<-'PY'
+		import os
+		device = os.open("/dev/mapper/env", os.O_RDONLY)
+		os.posix_fadvise(device, 40 << 20, 1 << 16, os.POSIX_FADV_WILLNEED)
+	PY
+	[ "$(field held)" = "$held" ] && [ "$(field errors)" -gt "$errors" ]
+}
+ok "what is only read ahead is given up" reads_ahead
 ok "another key" set_key i
 wait $reader
 is "… and the read goes on" "$?" 0
@@ -180,6 +228,27 @@ wait $writer
 is "… and the write" "$?" 0
 ok "… which wrote" cmp /run/data <(dd if=/dev/mapper/env iflag=direct bs=1M skip=8 count=4 status=none)
 ok "none waits any more" says "*held:0*"
+
+# In the order in which they came
+mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing
+dmsetup message env 0 key wipe
+ORDER="40 8 24 0 48 16 32" # the sectors
+count=0
+for sector in $ORDER; do
+	dd if=/dev/mapper/env of=/dev/null iflag=direct,skip_bytes bs=4k count=1 skip=$((512 * sector)) status=none &
+	count=$((count + 1))
+	poll 5 says "*held:$count *"
+done
+is "reads wait, one after another" "$(field held)" $count
+echo >/sys/kernel/tracing/trace
+echo 1 >/sys/kernel/tracing/events/block/block_bio_queue/enable
+ok "another key" set_key i2
+poll 5 says "*held:0 *"
+wait
+echo 0 >/sys/kernel/tracing/events/block/block_bio_queue/enable
+low=$(dmsetup info -c --noheadings --separator , -o major,minor low)
+is "… and they go on in that order" \
+	"$(sed -n "s/.*block_bio_queue: $low R[A-Z]* \([0-9]*\) + 8 .*/\1/p" /sys/kernel/tracing/trace | xargs)" "$ORDER"
 
 dmsetup message env 0 key wipe
 reads 2>/dev/null &
