@@ -51,6 +51,21 @@ said() { # said WHAT: the hook was told
 	grep -q "^$1" $RUN/hook
 }
 
+udevadm monitor --kernel --property --subsystem-match=block >$RUN/uevents &
+monitor=$!
+heard() { # heard STATE REASON: udev, of the device that holds its requests
+	awk -v device="DEVPATH=/devices/virtual/block/$(basename "$(readlink -f /dev/mapper/held)")" \
+		-v state="ENVELOPE_STATE=$1" -v reason="ENVELOPE_REASON=$2" '
+		BEGIN { RS = ""; FS = "\n" }
+		{
+			n = 0
+			for (i = 1; i <= NF; i++)
+				n += $i == device || $i == state || $i == reason
+			found += n == 3
+		}
+		END { exit !found }' $RUN/uevents
+}
+
 # As a user has it
 systemctl restart envelope-keyd
 ok "format" envelopectl format /dev/vdb
@@ -78,10 +93,11 @@ took=$(($(fenced_ms) - from))
 ok "… at the end of the lease: after $took ms" test $took -le $((1000 * LEASE + 1000))
 ok "… and not much before" test $took -ge $((1000 * (LEASE - CHECK) - 2000))
 is "… says the kernel" "$(kernel_state held)" "fenced lease"
+ok "… and has udev hear of it" poll 10 heard fenced lease
 ok "the other one too" poll $LEASE is_fenced failing
 ok "half, three quarters and the end were announced" poll 10 said "over held"
 is "… in order" "$(awk '$2 == "held" { print $1 }' $RUN/hook | tr '\n' ' ')" "half three-quarters over "
-like "… with the reason" "$(grep '^half held' $RUN/hook)" "half held 2 KEK default is unreachable"
+like "… with the reason" "$(grep '^half held' $RUN/hook)" "half held [23] KEK default is unreachable"
 ok "… and in the journal" journal "held: half of its lease is over: KEK default is unreachable"
 like "the status says what is the matter" "$(of held .outlook)" "it gets its key when its KEKs are well: KEK default is unreachable"
 is "… and that of the other" "$(of failing .outlook)" "it has no key until: envelopectl unlock failing"
@@ -95,6 +111,8 @@ ok "one holds them" poll 10 holds
 rm -rf $STORE
 mv $STORE.away $STORE
 ok "with the key store back it gets its key by itself" poll 20 is_active held
+ok "… and udev hears of it" poll 10 heard active none
+kill $monitor
 ok "… and what was held goes on" wait $reader
 ok "… and the hook hears of it" poll 10 said "active held"
 ok "the other one waits" is_fenced failing

@@ -481,9 +481,10 @@ int lease_lock(struct device *device, enum device_loss as, struct envelope_error
 	noted = note_leave(device->manager, note_of(as), device->name, device->uuid, "");
 	for (unsigned int i = 0; i < device->n_shares; i++)
 		cache_purge(device->manager, device->keks[i], NULL);
-	lost(device, as, "locked", "locked");
-	watch(device);
+	lose(device, as);
 	r = take_key(device, e);
+	say(device, "locked", "locked");
+	watch(device);
 	if (r || noted)
 		return r;
 	envelope_fail(e, ENVELOPE_E_IO,

@@ -15,7 +15,8 @@ struct lock {
 	struct op *op;
 	char name[TABLE_NAME_MAX + 1]; /* "": all */
 	bool drop_caches;
-	bool sleep; /* only what is to be locked when the machine sleeps */
+	bool sleep;		   /* only what is to be locked when the machine sleeps */
+	struct json_object *taken; /* names of those whose keys are to go */
 	struct json_object *locked, *warnings;
 	struct envelope_error *e; /* the first one */
 };
@@ -41,27 +42,51 @@ static int read_parameters(struct lock *l, struct envelope_error *e)
 	return *l->name ? envelope_name_check(l->name, e) : 0;
 }
 
-/* It is said to be locked when every copy of the key is gone, which the message waits for */
-static int lock_one(const char *name, const struct device_info *info, void *data)
+/* What goes wrong with one keeps no other its key */
+static void remember(struct lock *l, const struct envelope_error *e)
+{
+	if (l->e->code == ENVELOPE_OK)
+		*l->e = *e;
+}
+
+/* The target notices within a second: of all, before the first is waited for */
+static int take_one(const char *name, const struct device_info *info, void *data)
 {
 	struct lock *l = data;
 	const struct device *device = device_find((struct manager *)l->op->manager, name);
 	struct envelope_error e = {};
-	int r;
 
 	if (l->sleep && (!device || !lease_for_sleep(device) || lease_is_locked(device)))
 		return 0;
-	r = broker_lock(l->op, name, l->sleep, &e);
-	/* the key goes, whatever came of the rest */
-	if (device_message(name, "key wipe", r ? NULL : &e) || r) {
-		if (l->e->code == ENVELOPE_OK)
-			*l->e = e;
-		return 0; /* the others are locked all the same */
+	if (broker_lock(l->op, name, l->sleep, &e))
+		remember(l, &e);
+	json_object_array_add(l->taken, json_object_new_string(name));
+	return 0;
+}
+
+/* It is said to be locked when every copy of the key is gone, which the message waits for */
+static void wipe_one(struct lock *l, const char *name)
+{
+	struct envelope_error e = {};
+	int r = device_message(name, "key wipe", &e);
+
+	if (r == -ENVELOPE_E_NOT_FOUND)
+		return; /* closed meanwhile, and its key went with it */
+	if (r) {
+		remember(l, &e);
+		return;
 	}
 	log_line(LOG_NOTICE, &(struct log_fields) { .id = LOG_ID_LOCKED, .device = name },
 		 "%s is locked", name);
 	json_object_array_add(l->locked, json_object_new_string(name));
-	return 0;
+}
+
+static void wipe_taken(struct lock *l)
+{
+	size_t n = json_object_array_length(l->taken);
+
+	for (size_t i = 0; i < n; i++)
+		wipe_one(l, json_object_get_string(json_object_array_get_idx(l->taken, i)));
 }
 
 static int cannot_lock(const char *name, const struct device_info *info, void *data)
@@ -89,8 +114,9 @@ static int find_one(struct lock *l, struct device_info *info, struct envelope_er
 
 static int lock_every(struct lock *l, struct envelope_error *e)
 {
-	int r = device_each(lock_one, l, e);
+	int r = device_each(take_one, l, e);
 
+	wipe_taken(l);
 	return r ? r : stock_each(l->op, cannot_lock, l, e);
 }
 
@@ -129,8 +155,10 @@ static int lock_all(struct lock *l, struct envelope_error *e)
 	if (l->drop_caches)
 		write_caches(l);
 	r = *l->name ? find_one(l, &info, e) : lock_every(l, e);
-	if (!r && *l->name)
-		lock_one(l->name, &info, l);
+	if (!r && *l->name) {
+		take_one(l->name, &info, l);
+		wipe_taken(l);
+	}
 	if (!r && l->drop_caches)
 		r = drop_caches(l, e);
 	return r ? r : -(int)l->e->code;
@@ -144,9 +172,11 @@ int op_lock(struct op *op, struct json_object **result, struct envelope_error *e
 
 	if (r)
 		return r;
+	l.taken = json_object_new_array();
 	l.locked = json_object_new_array();
 	l.warnings = json_object_new_array();
 	r = lock_all(&l, e);
+	json_object_put(l.taken);
 	if (r) {
 		if (first.code != ENVELOPE_OK)
 			*e = first;
