@@ -142,7 +142,6 @@ static int finish_sector(struct envelope_part *part, int result)
 	struct envelope_io *io = part->io;
 	unsigned int size = io->env->table.sector_size;
 
-	part->started = false;
 	if (unlikely(part->scratch))
 		finish_scratch(part, !result);
 	if (unlikely(result))
@@ -158,13 +157,8 @@ static int start_sector(struct envelope_part *part, bool may_sleep)
 {
 	struct envelope_io *io = part->io;
 	struct bio_vec src = mp_bvec_iter_bvec(io->src, part->src);
-	int r;
 
-	part->started = true;
-	r = io->dst != io->src ? start_write(part, &src) : start_read(part, &src, may_sleep);
-	if (unlikely(r == ENVELOPE_NEEDS_SLEEP))
-		part->started = false;
-	return r;
+	return io->dst != io->src ? start_write(part, &src) : start_read(part, &src, may_sleep);
 }
 
 /*
@@ -175,19 +169,15 @@ static int convert_part(struct envelope_part *part, bool may_sleep)
 {
 	int r = part->result;
 
-	while (part->started || part->src.bi_size) {
-		if (likely(!part->started)) {
-			r = start_sector(part, may_sleep);
-			if (unlikely(r == -EINPROGRESS || r == ENVELOPE_NEEDS_SLEEP))
-				return r;
-		}
-		r = finish_sector(part, r);
-		if (unlikely(r))
+	while (likely(!r) && part->src.bi_size) {
+		r = start_sector(part, may_sleep);
+		if (unlikely(r == -EINPROGRESS || r == ENVELOPE_NEEDS_SLEEP))
 			return r;
+		r = finish_sector(part, r);
 		if (may_sleep && !(part->src.bi_size & (ENVELOPE_PIECE - 1)))
 			cond_resched();
 	}
-	return 0;
+	return r;
 }
 
 /* The next piece of a shared bio, for whoever asks first */
@@ -269,12 +259,16 @@ static void help(struct work_struct *work)
 	}
 }
 
+/*
+ * The sector is finished here, and not in the workqueue: there another read may wait for the page
+ * in which this one was put together.
+ */
 static void cipher_done(void *data, int error)
 {
 	struct envelope_part *part = data;
 	struct envelope_io *io = part->io;
 
-	part->result = error;
+	part->result = finish_sector(part, error);
 	INIT_WORK(&io->work, envelope_io_proceed);
 	queue_work(io->env->workqueue, &io->work);
 }
@@ -283,7 +277,6 @@ static void init_part(struct envelope_part *part, struct envelope_io *io)
 {
 	part->io = io;
 	part->scratch = NULL;
-	part->started = false;
 	part->result = 0;
 }
 

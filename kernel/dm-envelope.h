@@ -252,8 +252,7 @@ void envelope_bounce_module_exit(void);
  * @dst:     where they go, of @io->dst
  * @sector:  number of the next one within the target, in units of 512 bytes
  * @scratch: a page with a sector of a read put together, NULL without one
- * @started: a sector is at the cipher, or has come back and is to be finished
- * @result:  of an asynchronous cipher
+ * @result:  of the last sector, where the cipher is asynchronous
  * @request: struct envelope_xts_request, where the cipher is not synchronous
  */
 struct envelope_part {
@@ -262,7 +261,6 @@ struct envelope_part {
 	struct bvec_iter dst;
 	u64 sector;
 	struct page *scratch;
-	bool started;
 	int result;
 	u8 request[] __aligned(CRYPTO_MINALIGN);
 };
