@@ -208,7 +208,11 @@ static int parse_on_key_loss(struct envelope_table *table, const char *value)
 
 static int parse_queue_timeout(struct envelope_table *table, const char *value)
 {
-	return kstrtouint(value, 10, &table->queue_timeout) || !table->queue_timeout ? -EINVAL : 0;
+	unsigned int *seconds = &table->queue_timeout;
+
+	if (kstrtouint(value, 10, seconds))
+		return -EINVAL;
+	return *seconds && *seconds <= ENVELOPE_QUEUE_TIMEOUT_MAX ? 0 : -EINVAL;
 }
 
 /* A name that ends in a colon takes a value. */
@@ -223,7 +227,7 @@ static const struct {
 	{ "key_check:", parse_key_check, "key_check must be 16 hexadecimal digits" },
 	{ "lease:", parse_lease, "lease must be a number of seconds" },
 	{ "on_key_loss:", parse_on_key_loss, "on_key_loss must be error or queue" },
-	{ "queue_timeout:", parse_queue_timeout, "queue_timeout must be a number of seconds" },
+	{ "queue_timeout:", parse_queue_timeout, "queue_timeout must be 1 to 604800 seconds" },
 };
 
 static int find_option(const char *text)

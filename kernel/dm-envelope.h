@@ -37,6 +37,8 @@
 
 #define ENVELOPE_CIPHER		"aes-xts-plain64"
 #define ENVELOPE_KEY_MAX	64	/* bytes */
+/* seconds, and no longer than a timer runs, whatever HZ is */
+#define ENVELOPE_QUEUE_TIMEOUT_MAX	604800U
 #define ENVELOPE_CHECK_SIZE	8	/* bytes of a key check */
 #define ENVELOPE_CHECK_LABEL	"dm-envelope key check v1"
 

@@ -140,7 +140,7 @@ static void table_good(struct kunit *test)
 #define E_CHECK		"key_check must be 16 hexadecimal digits"
 #define E_LEASE		"lease must be a number of seconds"
 #define E_LOSS		"on_key_loss must be error or queue"
-#define E_TIMEOUT	"queue_timeout must be a number of seconds"
+#define E_TIMEOUT	"queue_timeout must be 1 to 604800 seconds"
 #define E_NO_QUEUE	"queue_timeout needs on_key_loss:queue"
 
 static const struct line_case bad_lines[] = {
@@ -208,6 +208,7 @@ static const struct line_case bad_lines[] = {
 	{ "on_key_loss unknown", LINE " 1 on_key_loss:panic", E_LOSS },
 	{ "on_key_loss with more", LINE " 1 on_key_loss:queued", E_LOSS },
 	{ "queue_timeout 0", LINE " 2 on_key_loss:queue queue_timeout:0", E_TIMEOUT },
+	{ "queue_timeout too long", LINE " 2 on_key_loss:queue queue_timeout:604801", E_TIMEOUT },
 	{ "queue_timeout no number", LINE " 2 on_key_loss:queue queue_timeout:x", E_TIMEOUT },
 	{ "queue_timeout alone", LINE " 1 queue_timeout:60", E_NO_QUEUE },
 	{ "queue_timeout with error", LINE " 2 on_key_loss:error queue_timeout:60", E_NO_QUEUE },

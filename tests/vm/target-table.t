@@ -76,8 +76,10 @@ bad "a key_check that does not match" EKEYREJECTED "The key is not this volume's
 	$LINE 1 "key_check:$(key_check 64 b)"
 bad "lease 0" EINVAL "lease must be a number of seconds" 2048 $LINE 1 lease:0
 bad "a bad on_key_loss" EINVAL "on_key_loss must be error or queue" 2048 $LINE 1 on_key_loss:panic
-bad "queue_timeout 0" EINVAL "queue_timeout must be a number of seconds" 2048 \
+bad "queue_timeout 0" EINVAL "queue_timeout must be 1 to 604800 seconds" 2048 \
 	$LINE 2 on_key_loss:queue queue_timeout:0
+bad "queue_timeout of more than a week" EINVAL "queue_timeout must be 1 to 604800 seconds" 2048 \
+	$LINE 2 on_key_loss:queue queue_timeout:604801
 bad "queue_timeout without queue" EINVAL "queue_timeout needs on_key_loss:queue" 2048 $LINE 1 queue_timeout:5
 not_ok "refused: more than the device" create 4194304 $LINE
 like "… with the reason, by device-mapper itself" "$(kernel_said)" "*vdb too small for target*"
