@@ -12,7 +12,7 @@
  * the key in its keyring. Only after that is the device said to be fenced.
  */
 #include <linux/completion.h>
-#include <linux/cpu.h>
+#include <linux/cpumask.h>
 #include <linux/key.h>
 #include <linux/kobject.h>
 #include <linux/list.h>
@@ -35,6 +35,7 @@ static atomic64_t restored;
 static LIST_HEAD(instances);
 static DEFINE_MUTEX(instances_lock);
 static struct workqueue_struct *fences;
+static struct workqueue_struct *announcers;
 static struct delayed_work watcher;
 
 /**
@@ -115,6 +116,7 @@ struct scrub {
 
 static DEFINE_PER_CPU(struct scrub, scrubs);
 static DEFINE_MUTEX(scrubs_lock);
+static struct cpumask scrubbed;
 static struct workqueue_struct *scrubbers;
 
 /* By the code that left them there, with other keys */
@@ -126,37 +128,72 @@ static void scrub_this_cpu(struct work_struct *work)
 	envelope_xts_crypt_wait(mine->xts, false, 0, mine->sector, mine->sector, SECTOR_SIZE);
 }
 
+/*
+ * CPUs may come and go meanwhile: not with cpus_read_lock(), as one that is taken away waits for
+ * requests at a disk. The work of one that went is done by another.
+ */
 static void scrub_registers(struct envelope_xts *xts)
 {
 	int cpu;
 
 	mutex_lock(&scrubs_lock);
-	cpus_read_lock();
-	for_each_online_cpu(cpu) {
+	cpumask_copy(&scrubbed, cpu_online_mask);
+	for_each_cpu(cpu, &scrubbed) {
 		per_cpu(scrubs, cpu).xts = xts;
 		queue_work_on(cpu, scrubbers, &per_cpu(scrubs, cpu).work);
 	}
-	for_each_online_cpu(cpu)
+	for_each_cpu(cpu, &scrubbed)
 		flush_work(&per_cpu(scrubs, cpu).work);
-	cpus_read_unlock();
 	mutex_unlock(&scrubs_lock);
 }
 
-/* Who has the device hears of it; of one that was only loaded nobody. */
-static void announce(struct envelope *env, enum envelope_state is, const char *why)
+static void tell(struct envelope *env, enum envelope_state is, const char *why)
 {
 	char state[32], reason[48];
 	char *what[3] = { state, reason, NULL };
 
-	if (!READ_ONCE(env->live))
+	if (!why)
 		return;
-	if (is == ENVELOPE_FENCED)
-		DMWARN("%s: fenced: %s", dm_table_device_name(env->ti->table), why);
 	snprintf(state, sizeof(state), "ENVELOPE_STATE=%s", envelope_state_name(is));
 	snprintf(reason, sizeof(reason), "ENVELOPE_REASON=%s", why);
 	kobject_uevent_env(&disk_to_dev(dm_disk(dm_table_get_md(env->ti->table)))->kobj,
 			   KOBJ_CHANGE, what);
 	dm_table_event(env->ti->table);
+}
+
+/* The state that the device is in last */
+static void tell_all(struct work_struct *work)
+{
+	struct envelope *env = container_of(work, struct envelope, life.announcement);
+	struct envelope_life *life = &env->life;
+	const char *active, *fenced;
+	bool is_active;
+
+	spin_lock_irq(&life->lock);
+	active = life->untold_active;
+	fenced = life->untold_fenced;
+	life->untold_active = NULL;
+	life->untold_fenced = NULL;
+	is_active = life->state == ENVELOPE_ACTIVE;
+	spin_unlock_irq(&life->lock);
+	if (!is_active)
+		tell(env, ENVELOPE_ACTIVE, active);
+	tell(env, ENVELOPE_FENCED, fenced);
+	if (is_active)
+		tell(env, ENVELOPE_ACTIVE, active);
+}
+
+/*
+ * Who has the device hears of it; of one that was only loaded nobody. Not here, but soon: who
+ * sends an event may wait for another who does, and that for memory that only this device's I/O
+ * gives back. With the lock.
+ */
+static void announce(struct envelope *env, const char **untold, const char *why)
+{
+	if (!READ_ONCE(env->live))
+		return;
+	*untold = why;
+	queue_work(announcers, &env->life.announcement);
 }
 
 /* Every copy of the last key. With @env->lock. */
@@ -165,11 +202,11 @@ static void wipe(struct envelope *env)
 	struct envelope_generation *last = &env->life.generations[env->life.last];
 
 	retire(env, last);
-	scrub_registers(last->xts);
 	key_revoke(last->key);
 	key_invalidate(last->key);
 	key_put(last->key);
 	last->key = NULL;
+	scrub_registers(last->xts);
 	/* the keyring frees what was in a key by such a callback */
 	rcu_barrier();
 }
@@ -186,8 +223,10 @@ static void finish_fencing(struct envelope *env)
 	wipe(env);
 	spin_lock_irq(&life->lock);
 	enter(life, ENVELOPE_FENCED, life->reason);
+	announce(env, &life->untold_fenced, life->reason);
 	spin_unlock_irq(&life->lock);
-	announce(env, ENVELOPE_FENCED, life->reason);
+	if (READ_ONCE(env->live))
+		DMWARN("%s: fenced: %s", dm_table_device_name(env->ti->table), life->reason);
 	envelope_hold_fenced(env);
 	memalloc_noio_restore(noio);
 }
@@ -329,8 +368,9 @@ struct envelope_generation *envelope_life_next(struct envelope *env)
 }
 
 /* Return: false where the last key is not wiped yet */
-static bool install(struct envelope_life *life, bool *replaces)
+static bool install(struct envelope *env, bool *replaces)
 {
+	struct envelope_life *life = &env->life;
 	bool good;
 
 	spin_lock_irq(&life->lock);
@@ -342,6 +382,8 @@ static bool install(struct envelope_life *life, bool *replaces)
 		life->lease_end = KTIME_MAX;
 		rcu_assign_pointer(life->current_generation, &life->generations[life->last]);
 		enter(life, ENVELOPE_ACTIVE, "none");
+		if (!*replaces)
+			announce(env, &life->untold_active, "none");
 	}
 	spin_unlock_irq(&life->lock);
 	return good;
@@ -363,16 +405,13 @@ void envelope_life_begin(struct envelope *env, struct key *key)
 	next->key = key;
 	reinit_completion(&next->idle);
 	percpu_ref_reinit(&next->users);
-	while (!install(&env->life, &replaces))
+	while (!install(env, &replaces))
 		finish_fencing(env);
 	begin_lease(env, env->table.lease);
 	if (replaces) {
 		retire(env, last);
 		key_put(last->key);
 		last->key = NULL;
-	} else {
-		/* by now it may have come to its end again: that is told next */
-		announce(env, ENVELOPE_ACTIVE, "none");
 	}
 	envelope_hold_unfenced(env);
 }
@@ -417,6 +456,7 @@ int envelope_life_init(struct envelope *env)
 	spin_lock_init(&life->lock);
 	INIT_LIST_HEAD(&life->instance);
 	INIT_WORK(&life->work, fence);
+	INIT_WORK(&life->announcement, tell_all);
 	envelope_hrtimer_setup(&life->lease, lease_ends, CLOCK_BOOTTIME, HRTIMER_MODE_ABS);
 	enter(life, ENVELOPE_FENCED, "none");
 	r = init_generation(&life->generations[0]);
@@ -473,6 +513,7 @@ void envelope_life_exit(struct envelope *env)
 	mutex_lock(&env->lock);
 	end(env);
 	mutex_unlock(&env->lock);
+	cancel_work_sync(&life->announcement);
 	exit_generation(&life->generations[0]);
 	exit_generation(&life->generations[1]);
 }
@@ -507,22 +548,21 @@ static void cut_lease(struct envelope *env, unsigned int seconds)
 	active = life->state == ENVELOPE_ACTIVE;
 	if (active && env->table.lease && ktime_before(end, life->lease_end))
 		set_lease(env, end, seconds);
-	spin_unlock_irq(&life->lock);
 	if (active)
-		announce(env, ENVELOPE_ACTIVE, "restored");
+		announce(env, &life->untold_active, "restored");
+	spin_unlock_irq(&life->lock);
 }
 
 /**
  * envelope_life_restored() - this machine goes on from where it once was, or another did
  * @seconds: after which every lease ends at the latest, unless it is renewed
  *
- * Who renews them hears of it. Without I/O, which may wait for a key that another fence wipes.
+ * Who renews them hears of it.
  *
  * Context: may sleep.
  */
 void envelope_life_restored(unsigned int seconds)
 {
-	unsigned int noio = memalloc_noio_save();
 	struct envelope *env;
 
 	atomic64_set(&restored, ktime_get_boottime_seconds());
@@ -530,7 +570,6 @@ void envelope_life_restored(unsigned int seconds)
 	list_for_each_entry(env, &instances, life.instance)
 		cut_lease(env, seconds);
 	mutex_unlock(&instances_lock);
-	memalloc_noio_restore(noio);
 }
 
 /** envelope_life_restored_at() - when that was last, in seconds of boot time; 0 for never */
@@ -595,7 +634,9 @@ int envelope_fence_module_init(void)
 {
 	INIT_DELAYED_WORK(&watcher, watch);
 	fences = alloc_workqueue("envelope-fence", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 0);
-	if (fences && init_scrubs())
+	/* no rescuer: nothing waits for an announcement, and that may wait for a disk */
+	announcers = alloc_workqueue("envelope-announce", WQ_UNBOUND, 0);
+	if (fences && announcers && init_scrubs())
 		return 0;
 	envelope_fence_module_exit();
 	return -ENOMEM;
@@ -609,5 +650,8 @@ void envelope_fence_module_exit(void)
 		destroy_workqueue(fences);
 	}
 	fences = NULL;
+	if (announcers)
+		destroy_workqueue(announcers);
+	announcers = NULL;
 	exit_scrubs();
 }

@@ -385,6 +385,9 @@ enum envelope_state {
  * @count:       of the keys it has had
  * @lease_end:   in nanoseconds of boot time, KTIME_MAX without a lease
  * @lease:       comes at @lease_end
+ * @untold_active: reason of an announcement that is to be made; NULL: none is
+ * @untold_fenced: the same
+ * @announcement: makes them
  * @work:        wipes
  * @instance:    one of all that are watched
  */
@@ -399,6 +402,9 @@ struct envelope_life {
 	unsigned int count;
 	ktime_t lease_end;
 	struct hrtimer lease;
+	const char *untold_active;
+	const char *untold_fenced;
+	struct work_struct announcement;
 	struct work_struct work;
 	struct list_head instance;
 };
