@@ -52,10 +52,13 @@ void envelope_hold_io(struct envelope_io *io)
 	struct envelope_hold *hold = &env->hold;
 
 	atomic_inc(&hold->count);
+	/* Once the bio is in the list it may be done with, and its target gone but for RCU. */
+	rcu_read_lock();
 	llist_add(&io->later, envelope_io_has_begun(io) ? &hold->begun : &hold->fresh);
 	/* what it waits for may have come before it was in the list */
 	if (is_over(env) || rcu_access_pointer(env->life.current_generation))
 		envelope_hold_release(env);
+	rcu_read_unlock();
 }
 
 /* In the order in which they came */
