@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
@@ -374,10 +375,14 @@ static int envelope_message(struct dm_target *ti, unsigned int argc, char **argv
 			    unsigned int maxlen)
 {
 	struct envelope *env = ti->private;
+	unsigned int noio;
 	int r;
 
 	mutex_lock(&env->lock);
+	/* memory may be had by I/O of this device alone, which waits for this very message */
+	noio = memalloc_noio_save();
 	r = handle_message(env, argc, argv);
+	memalloc_noio_restore(noio);
 	mutex_unlock(&env->lock);
 	return r;
 }

@@ -153,7 +153,7 @@ int envelope_xts_crypt_wait(struct envelope_xts *xts, bool encrypt, u64 iv, cons
 
 	init_completion(&wait.done);
 	if (!envelope_xts_is_synchronous(xts)) {
-		request = kzalloc(xts->request_size, GFP_KERNEL);
+		request = kzalloc(xts->request_size, GFP_NOIO); /* a fence may wait for it */
 		if (!request)
 			return -ENOMEM;
 		envelope_xts_prepare(xts, request, wake, &wait);
