@@ -261,7 +261,8 @@ static void help(struct work_struct *work)
 
 /*
  * The sector is finished here, and not in the workqueue: there another read may wait for the page
- * in which this one was put together.
+ * in which this one was put together. Nor does the bio keep its key until its turn comes there,
+ * behind others that may wait for the disk.
  */
 static void cipher_done(void *data, int error)
 {
@@ -269,6 +270,7 @@ static void cipher_done(void *data, int error)
 	struct envelope_io *io = part->io;
 
 	part->result = finish_sector(part, error);
+	put_key(io);
 	INIT_WORK(&io->work, envelope_io_proceed);
 	queue_work(io->env->workqueue, &io->work);
 }
@@ -401,6 +403,11 @@ static bool get_key(struct envelope_io *io)
 	return true;
 }
 
+static bool is_converted(const struct envelope_io *io)
+{
+	return !io->generation && (io->part.result || !io->part.src.bi_size);
+}
+
 static int convert(struct envelope_io *io, bool may_sleep)
 {
 	int cpus[ENVELOPE_HELPERS];
@@ -426,7 +433,10 @@ int envelope_convert(struct envelope_io *io, bool may_sleep)
 {
 	int r;
 
-	/* where it goes on after an asynchronous cipher, or is shared, it has its key */
+	/* after the last sector that an asynchronous cipher converted, it needs none */
+	if (unlikely(is_converted(io)))
+		return io->part.result;
+	/* where it is shared, it has its key */
 	if (!io->generation && unlikely(!get_key(io)))
 		return -ENOKEY;
 	r = convert(io, may_sleep);

@@ -178,6 +178,32 @@ if asynchronous; then
 	ok "… the key is nowhere in memory" none key
 	ok "… nor what AES makes of it" none round-keys
 	dmsetup remove env
+
+	# More requests than the disk takes and the workqueue carries out at once: none that is encrypted
+	# keeps its key for that
+	BOUNCE=/sys/module/dm_envelope/parameters/bounce_max_kib
+	bounce=$(cat $BOUNCE)
+	echo 65536 >$BOUNCE
+	loop=$(losetup --direct-io=on -f --show /dev/mapper/low)
+	add p
+	dmsetup create env --table "$(table test:p | sed "s|/dev/mapper/low|$loop|")"
+	dmsetup suspend --noflush low
+	fio --name=many --filename=/dev/mapper/env --rw=write --bs=4k --direct=1 --ioengine=libaio --iodepth=1500 \
+		--offset=40M --size=16M >/run/fio.log 2>&1 &
+	writer=$!
+	ok "1500 writes have come" poll 20 says "* writes:1500 *"
+	full() { # so many requests has a loop device
+		[ "$(awk '{ print $2 }' "/sys/block/$(basename "$loop")/inflight")" -eq 128 ]
+	}
+	ok "… more than the disk takes, which hangs" poll 20 full
+	ok "key wipe does not wait for it" within 1000 dmsetup message env 0 key wipe
+	ok "… the key is nowhere in memory" none key
+	ok "… nor what AES makes of it" none round-keys
+	dmsetup resume low
+	wait $writer
+	dmsetup remove env
+	losetup -d "$loop"
+	echo "$bounce" >$BOUNCE
 	dmsetup remove async
 	modprobe aesni_intel
 else
