@@ -10,6 +10,8 @@ bool verdict_take(struct verdict *v, enum envelope_provider_state state,
 	if (v->doubted)
 		return false;
 	v->state = state;
-	v->withdrawn = fence;
+	/* Whoever does not answer now takes nothing back of what was said before */
+	v->withdrawn = fence || (v->withdrawn && (state == ENVELOPE_PROVIDER_THROTTLED ||
+						  state == ENVELOPE_PROVIDER_UNREACHABLE));
 	return true;
 }

@@ -62,6 +62,22 @@ static void test_away(void **state)
 	assert_false(v.withdrawn);
 }
 
+/* What was withdrawn stays so while nobody says otherwise */
+static void test_withdrawn_and_away(void **state)
+{
+	struct verdict v = { .state = ENVELOPE_PROVIDER_OK };
+
+	assert_false(take(&v, ENVELOPE_PROVIDER_DISABLED));
+	assert_true(take(&v, ENVELOPE_PROVIDER_DISABLED));
+	assert_true(take(&v, ENVELOPE_PROVIDER_THROTTLED));
+	assert_int_equal(v.state, ENVELOPE_PROVIDER_THROTTLED);
+	assert_true(v.withdrawn);
+	assert_true(take(&v, ENVELOPE_PROVIDER_UNREACHABLE));
+	assert_true(v.withdrawn);
+	assert_true(take(&v, ENVELOPE_PROVIDER_OK));
+	assert_false(v.withdrawn);
+}
+
 static void test_policy(void **state)
 {
 	struct verdict v = { .state = ENVELOPE_PROVIDER_OK };
@@ -87,6 +103,7 @@ int main(void)
 		cmocka_unit_test_setup(test_withdrawn, set_up),
 		cmocka_unit_test_setup(test_mistake, set_up),
 		cmocka_unit_test_setup(test_away, set_up),
+		cmocka_unit_test_setup(test_withdrawn_and_away, set_up),
 		cmocka_unit_test_setup(test_policy, set_up),
 	};
 
