@@ -75,10 +75,23 @@ grow() {
 		truncate -s 300M /run/image && losetup -c "$loop"
 }
 ok "a disk that grows" grow
+lease_left() {
+	dmsetup status --noflush grow | sed 's|.* lease:[0-9]*/\([0-9]*\) .*|\1|'
+}
+lease=$(lease_left)
+runs() {
+	[ "$(lease_left)" -lt $((lease - 8)) ]
+}
+ok "its lease runs" poll 20 runs
+lease=$(lease_left)
+is_no_longer() {
+	[ "$(lease_left)" -le "$lease" ]
+}
 before=$(blockdev --getsize64 /dev/mapper/grow)
 ok "resize" envelopectl resize grow
 like "… says from what to what" "$OUTPUT" "*grown from 68.0 MiB to 268.0 MiB*"
 is "… in use" "$(($(blockdev --getsize64 /dev/mapper/grow) - before))" $((200 * 1048576))
+ok "… which is no reason to begin its lease anew" poll 3 is_no_longer
 ok "resize: nothing to do" envelopectl resize grow
 truncate -s 200M /run/image
 losetup -c "$loop"

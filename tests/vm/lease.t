@@ -200,6 +200,22 @@ date -s '+1 day' >/dev/null
 ok "the clock steps: it stays active" is_active held
 ok "… and every KEK is asked anew" poll 10 journal "The clock was set: every KEK is asked anew"
 
+# A shorter lease is declared
+ends_in() { # ends_in SECONDS: at most
+	[ "$(of held .lease_left)" -le "$1" ]
+}
+ok "close" envelopectl close held
+declare_lease() { # declare_lease SECONDS
+	sed -i "s/^lease = .*/lease = $1/" /etc/envelope/keks.d/default.conf
+	systemctl reload envelope-keyd
+}
+ok "another lease" declare_lease 60
+ok "open" envelopectl open --on-key-loss queue /dev/vdb held
+not_ok "… with that" ends_in 15
+ok "a shorter one" declare_lease 15
+ok "… counts for what is open" poll 10 ends_in 15
+ok "… from now on" stays 4 ends_in 15
+ok "… and it is active" is_active held
 ok "close" envelopectl close held
 ok "… both" envelopectl close failing
 ok "the kernel log is clean" kernel_clean

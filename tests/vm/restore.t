@@ -71,6 +71,10 @@ date -s '+1 day' >/dev/null
 ok "the clock steps, and the key store is gone: every KEK is asked anew" poll 30 kek_is unreachable
 ok "… and what was proved before counts for a minute" lease_is -le $HURRY
 ok "… but for the one that hangs on no KEK" test "$(field lease typed)" -gt $((86400 - 300))
+is_fenced() {
+	[ "$(dmsetup status --noflush held | cut -d ' ' -f 4)" = fenced ]
+}
+ok "… and no longer: it is fenced" poll $((HURRY + 10)) is_fenced
 mv $STORE.away $STORE
 ok "the kernel log is clean" kernel_clean
 done_testing

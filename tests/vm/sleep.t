@@ -65,7 +65,18 @@ is "… a second one" "$(of careful .generation)" 2
 is "… and is not locked any more" "$(of careful .locked)" false
 is "the other one had its key all the time" "$(of careless .generation)" 1
 
+# Its KEK cannot be reached when it wakes
+pkill -STOP -x kek:careful
+ok "sleep, and its provider hangs" sleep_for 4 systemctl start systemd-suspend.service
+wakes() {
+	[ "$(of careful '.state + " " + (.asleep | tostring)')" = "fenced false" ]
+}
+ok "awake, it has no key yet" poll 20 wakes
+like "… and is to get it" "$(of careful .outlook)" "it gets its key when its KEKs are well*"
+ok "… as soon as the provider answers" poll 40 is_active careful
+
 # What a person locked stays locked
+udevadm settle # whoever waits for a locked device keeps the machine awake
 envelopectl lock careful >/dev/null
 ok "locked, and asleep" sleep_for 4 systemctl start systemd-suspend.service
 unneeded() {

@@ -6,6 +6,8 @@
 
 LEASE=600
 KEY=/run/recovery-key
+STORE=/var/lib/envelope/keystore
+TRACING=/sys/kernel/tracing
 mkdir -p /etc/envelope/keks.d
 systemctl reload-or-restart envelope-keyd
 for kek in a b c; do
@@ -23,6 +25,28 @@ is_of() { # is_of NAME FILTER TEXT
 
 reads() {
 	dd if=/dev/mapper/"$1" of=/dev/null iflag=direct bs=4k count=1
+}
+
+probe_at() { # probe_at FUNCTION: of keyd
+	"$(dirname "$0")"/probe-at /usr/sbin/envelope-keyd "$1"
+}
+
+# Events in their order: what keyd knows of a KEK is purged, a device's key is revoked, the target's state
+traced_begin() {
+	mountpoint -q $TRACING || mount -t tracefs none $TRACING
+	echo "r:keyd/purged $(probe_at cache_purge)" >$TRACING/uprobe_events
+	echo "p:keyd/revoked $(probe_at keyring_revoke)" >>$TRACING/uprobe_events
+	echo >$TRACING/trace
+	echo 1 >$TRACING/events/keyd/enable
+	echo 1 >$TRACING/events/dm_envelope/envelope_state/enable
+}
+
+traced_end() {
+	echo 0 >$TRACING/events/keyd/enable
+	echo 0 >$TRACING/events/dm_envelope/envelope_state/enable
+	sed -nE 's/.*: (purged|revoked): .*/\1/p; s/.*: envelope_state: [0-9:]+ ([a-z]+) .*/\1/p' $TRACING/trace |
+		head -n 4 | xargs
+	echo >$TRACING/uprobe_events # which empties the trace
 }
 
 snapshot() {
@@ -112,14 +136,74 @@ ok "a new KEK, by the recovery key" sh -c "envelopectl slot add /dev/vdc --kek c
 ok "… opens it" envelopectl open /dev/vdc one
 ok "… and reads" reads one
 ok "close" envelopectl close one
+
+# It depends on the slot that opened it, whatever else opens the volume
+envelopectl kek disable a >/dev/null
+cp $STORE/a.json /run/a.disabled
+envelopectl kek enable a >/dev/null
+cp $STORE/a.json /run/a.enabled
+ok "format: one KEK" envelopectl format /dev/vdc --kek a --force
+ok "open" envelopectl open --on-key-loss queue /dev/vdc one
+ok "another slot" envelopectl slot add /dev/vdc --kek b
+envelopectl slot add /dev/vdc --recovery-key 2>/dev/null | head -n 1 >$KEY.two
+pkill -STOP -x kek:a
+ok "its KEK does not answer: one more slot, by the other" envelopectl slot add /dev/vdc --kek c
+pkill -CONT -x kek:a
+is "… it hangs on the one that opened it" "$(of one '.keks | tostring')" '["a"]'
+ok "that goes again, by the recovery key" sh -c "envelopectl slot remove /dev/vdc 3 --by-recovery-key <$KEY.two"
+is "… it hangs on the one that opened it" "$(of one '.keks | tostring')" '["a"]'
+systemctl stop envelope-keyd
+cp /run/a.disabled $STORE/a.json
+systemctl start envelope-keyd
+ok "another daemon, and the KEK was disabled meanwhile: it stops" poll 20 is_of one .state fenced
+ok "… and no other slot gives it its key" stays 4 is_of one .state fenced
+is "… on which it does not hang" "$(of one '.keks | tostring')" '["a"]'
+cp /run/a.enabled $STORE/a.json
+ok "the KEK is back: it goes on by itself" poll 20 is_of one .state active
+envelopectl kek disable a >/dev/null
+ok "it stops" poll 20 is_of one .state fenced
+ok "unlock, by another slot" envelopectl unlock one
+is "… on which it hangs now" "$(of one '.keks | tostring')" '["b"]'
+ok "… and reads" reads one
+envelopectl kek enable a >/dev/null
+systemctl stop envelope-keyd
+ok "that slot is removed behind the daemon's back" cryptsetup token remove /dev/vdc --token-id \
+	"$(cryptsetup luksDump --dump-json-metadata /dev/vdc | jq -r '.tokens | to_entries[] | select(.value.slot == 1).key')"
+systemctl start envelope-keyd
+ok "… no other takes its place unasked" poll 20 is_of one .problem "one: the slot that opened it is gone"
+ok "… and it stays" stays 4 is_of one .state active
+ok "unlock, by another slot" envelopectl unlock one
+is "… on which it hangs now" "$(of one '.keks | tostring')" '["a"]'
+ok "close" envelopectl close one
+
+# Two of two: what is proved of both counts at once
+for kek in d e; do
+	printf '[kek]\nprovider = service\n' >/etc/envelope/keks.d/$kek.conf
+	envelopectl kek create $kek >/dev/null
+done
+ok "format: one of both" envelopectl format /dev/vdb --kek d --kek e --threshold 2 --force
+ok "format: another" envelopectl format /dev/vdc --kek d --kek e --threshold 2 --force
+ok "open the one" envelopectl open --on-key-loss queue /dev/vdb one
+envelopectl kek disable e >/dev/null
+ok "one KEK is disabled, and all are asked" systemctl reload envelope-keyd
+ok "… it stops" poll 20 is_of one .state fenced
+envelopectl kek enable e >/dev/null
+ok "it is enabled, and nobody asked yet: the other is opened" envelopectl open /dev/vdc two
+ok "… and stays so" stays 4 is_of two .state active
+ok "… which gives the one its key, too" poll 10 is_of one .state active
+ok "close" envelopectl close one
+ok "close" envelopectl close two
+
 # An encryption set: what is known of it goes with its KEK
 ok "a set" envelopectl set create fleet --kek a
 ok "format: one of it" envelopectl format /dev/vdb --set fleet --force
 ok "format: another" envelopectl format /dev/vdc --set fleet --force
 ok "open the one" envelopectl open --on-key-loss queue /dev/vdb one
 is "it hangs on the set's KEK" "$(of one '.keks | tostring')" '["a"]'
+traced_begin
 envelopectl kek disable a >/dev/null
 ok "its KEK is disabled: it stops" poll 20 is_of one .state fenced
+is "… what was known of the set is wiped first" "$(traced_end)" "purged revoked fencing fenced"
 refused 17 "… and the other is not opened by what was known" "KEK a: version 1 is disabled" \
 	"if it may be used again: envelopectl kek enable a 1" envelopectl open /dev/vdc two
 envelopectl kek enable a >/dev/null
@@ -127,6 +211,12 @@ ok "it is back: so is the one" poll 20 is_of one .state active
 ok "… and the other opens" envelopectl open /dev/vdc two
 ok "… and reads" reads two
 ok "close" envelopectl close two
+date -s '+1 day' >/dev/null
+ok "the clock steps" poll 10 journal "The clock was set: every KEK is asked anew"
+pkill -STOP -x kek:a
+refused 16 "… the other is not opened by what was known" "KEK a" "try again" \
+	envelopectl open /dev/vdc two
+ok "its KEK answers again" poll 20 envelopectl kek check a
 envelopectl lock one >/dev/null
 pkill -STOP -x kek:a
 refused 16 "the one is locked: the other is not opened by what was known" "KEK a does not answer" "try again" \

@@ -94,9 +94,8 @@ for state in 1:throttled 2:unreachable; do
 	ok "… and well again: they still have" are active
 done
 
-
 # Wishes
-printf 'on_denied = lease\non_throttled = fence\n' >>$CONF
+printf 'on_denied = lease\non_throttled = fence\non_unreachable = fence\n' >>$CONF
 ok "other wishes" systemctl reload envelope-keyd
 say 3
 ok "denied, which is to let leases run out" poll $((3 * CHECK + 5)) is_of '.checks[0].state' denied
@@ -109,6 +108,22 @@ say 1
 ok "throttled, which is to fence" poll $((3 * CHECK + 5)) are fenced
 well
 ok "… and well again: all have their keys" poll 20 are active
+descriptors() {
+	find "/proc/$(systemctl show -P MainPID envelope-keyd)/fd" -type l | wc -l
+}
+no_session() {
+	! pgrep -x take-over
+}
+poll 20 no_session
+before=$(descriptors)
+no_more_descriptors() {
+	[ "$(descriptors)" -le "$before" ]
+}
+echo die >$TOLD
+ok "a provider that dies of each question, which is to fence" poll $((3 * CHECK + 5)) are fenced
+well
+ok "… and well again: all have their keys" poll 20 are active
+ok "… and the daemon as many descriptors as before" poll 10 no_more_descriptors
 for ((i = 0; i < DEVICES; i++)); do
 	envelopectl close data$i
 done

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The daemon dies, the disks stay: I/O goes on, and the next daemon takes every device over.
-# vm: --all-cpus
+# vm: --all-cpus --timeout 900
 . "$(dirname "$0")/lib.sh"
 
 managed() {
@@ -63,12 +63,57 @@ rm -rf /var/lib/envelope/keystore # an empty one, made at the start
 mv /var/lib/envelope/keystore.away /var/lib/envelope/keystore
 ok "once it is back, the daemon takes over by itself" poll 60 managed data1
 
+# A declaration that cannot be read any more: nobody has withdrawn the KEK
+active() {
+	[[ $(dmsetup status --noflush "$1") == *" envelope active "* ]]
+}
+mkdir -p /etc/envelope/keks.d
+echo nonsense >/etc/envelope/keks.d/default.conf
+systemctl restart envelope-keyd
+unmanaged() { # unmanaged GLOB: data1, and why
+	local status
+	status=$(envelopectl status data1)
+	# shellcheck disable=SC2053 # a glob
+	[[ $status == $1 ]]
+}
+ok "its KEK's declaration is nonsense: it is not managed" poll 20 unmanaged "*not managed:*default.conf*"
+ok "… and has its key" stays 4 active data1
+rm /etc/envelope/keks.d/default.conf
+ok "once that is mended, the daemon takes over by itself" poll 60 managed data1
+
 worker=$(pgrep -x kek:default)
 is "a worker runs unprivileged" "$(ps -o user= -p "$worker")" envelope
 kill -9 "$worker"
 ok "a worker that dies is replaced at the next request" envelopectl kek rotate default
 ok "close works after all this" envelopectl close data1
 ok "… for both" envelopectl close data2
+
+# Disks that hang, more than are taken over at once: their sessions are given up after two minutes, and
+# the others' turn comes; the last one's name is the first
+HUNG=17
+SLICE=98304 # sectors
+for ((i = 0; i < HUNG; i++)); do
+	dmsetup create slice$i --table "0 $SLICE linear /dev/vdc $((i * SLICE))"
+	envelopectl format /dev/mapper/slice$i --force >/dev/null 2>&1
+	envelopectl open /dev/mapper/slice$i hung$i >/dev/null
+done
+envelopectl open /dev/vdb healthy >/dev/null
+systemctl stop envelope-keyd
+for ((i = 0; i < HUNG; i++)); do
+	dmsetup suspend --nolockfs --noflush slice$i
+done
+systemctl start envelope-keyd
+ok "$HUNG disks hang: another is taken over" poll 150 managed healthy
+ok "the others can be locked" timeout 10 envelopectl lock hung0
+for ((i = 0; i < HUNG; i++)); do
+	dmsetup resume slice$i
+done
+ok "their disks answer: they are too" poll 60 managed hung1
+ok "… the last of them" poll 60 managed hung$((HUNG - 1))
+for ((i = 0; i < HUNG; i++)); do
+	envelopectl close hung$i
+done
+ok "close" envelopectl close healthy
 ok "no key is left in the kernel" poll 10 no_key
 ok "the kernel log is clean" kernel_clean
 done_testing

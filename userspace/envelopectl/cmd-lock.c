@@ -67,13 +67,14 @@ static const struct option_spec unlock_options[] = {
 	{},
 };
 
-static int unlock_one(const struct context *context, const char *name, bool recovery, bool *changed,
-		      struct envelope_error *e)
+static int unlock_one(const struct context *context, const char *name, bool recovery, bool sleep,
+		      bool *changed, struct envelope_error *e)
 {
 	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
 	int r;
 
 	add_text(parameters, "name", name);
+	add_flag(parameters, "sleep", sleep);
 	r = client_call_recovering(context, "Unlock", parameters, "recovery_key", recovery, &reply,
 				   e);
 	*changed = !r && member_true(reply, "changed");
@@ -102,7 +103,9 @@ static int unlock_all(struct context *context, bool for_sleep, struct json_objec
 		if (strcmp(member(d, "state"), "fenced") ||
 		    (for_sleep && !member_true(d, "asleep")))
 			continue;
-		if (unlock_one(context, member(d, "name"), false, &changed, e)) {
+		if (unlock_one(context, member(d, "name"), false, for_sleep, &changed, e)) {
+			if (for_sleep && e->code == ENVELOPE_E_BUSY)
+				continue; /* the daemon is at it */
 			if (first.code == ENVELOPE_OK)
 				first = *e;
 			else if (!context->json)
@@ -133,7 +136,7 @@ static int run_unlock(struct context *context, const struct arguments *a, struct
 	if (!name)
 		r = unlock_all(context, a->values[UNLOCK_FOR_SLEEP], unlocked, e);
 	else
-		r = unlock_one(context, name, a->values[UNLOCK_RECOVERY_KEY], &changed, e);
+		r = unlock_one(context, name, a->values[UNLOCK_RECOVERY_KEY], false, &changed, e);
 	if (changed)
 		json_object_array_add(unlocked, json_object_new_string(name));
 	if (!r)

@@ -231,6 +231,14 @@ int broker_lock(struct op *op, const char *name, bool asleep, struct envelope_er
 	return ask(op, &request, e);
 }
 
+void broker_woken(struct op *op, const char *name)
+{
+	struct broker_request request = { .op = BROKER_WOKEN };
+
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	ask(op, &request, NULL);
+}
+
 void broker_forget(struct op *op, const char *name)
 {
 	struct broker_request request = { .op = BROKER_FORGET };

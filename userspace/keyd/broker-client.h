@@ -54,6 +54,9 @@ void broker_opened(struct op *op, const char *name, const struct broker_opened *
 
 /** broker_lock() - take its key from a mapping; the target has done so within a second */
 int broker_lock(struct op *op, const char *name, bool asleep, struct envelope_error *e);
+
+/** broker_woken() - what sleeps locked is to get its key, if not now then when its KEKs are well */
+void broker_woken(struct op *op, const char *name);
 void broker_forget(struct op *op, const char *name);
 
 /** broker_done() - give back what was locked: the client may go on as soon as it is told */

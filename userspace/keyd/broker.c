@@ -94,12 +94,23 @@ static bool names_kek(const struct broker_request *request, struct broker_reply 
 	return false;
 }
 
+/* µs for the next answer: of what is left to it, but enough to be told that there is none */
+static uint64_t patience_left(const struct session *s)
+{
+	uint64_t all = (SESSION_CALLS_S - WORKER_GRACE_S) * SECOND;
+
+	return s->waited + SECOND < all ? all - s->waited : SECOND;
+}
+
 static bool call_worker(struct session *s, const struct broker_request *request,
 			struct broker_reply *reply)
 {
 	if (!names_kek(request, reply))
 		return true;
 	memset(&s->call, 0, sizeof(s->call));
+	/* Whoever asks for all versions, one by one, counts the time himself */
+	if (request->worker.op != ENVELOPE_WORKER_VERSION)
+		s->call.patience = patience_left(s);
 	s->call.request = request->worker;
 	s->call.share = s->secrets->share;
 	s->call.done = on_worker_reply;
@@ -217,6 +228,15 @@ static struct device *remember(struct session *s, const struct table *table, int
 	return device;
 }
 
+/* First the device itself, then all that depend on what was proved on the way */
+static void judge(struct device *device)
+{
+	struct manager *m = device->manager;
+
+	lease_judge(device);
+	health_tell(m);
+}
+
 static bool activate(struct session *s, const struct broker_request *request,
 		     struct broker_reply *reply)
 {
@@ -261,7 +281,7 @@ static bool set_key(struct session *s, const struct broker_request *request,
 	else
 		device = remember(s, &table, key, &request->opened, &reply->error);
 	if (device)
-		lease_judge(device);
+		judge(device);
 	else
 		keyring_remove(key);
 	return true;
@@ -276,7 +296,7 @@ static bool opened(struct session *s, const struct broker_request *request,
 		if (*request->opened.pin.uuid)
 			device->pin = request->opened.pin;
 		lease_opened(device, &request->opened, s->unwrapped);
-		lease_judge(device);
+		judge(device);
 	}
 	return true;
 }
@@ -308,6 +328,21 @@ static bool lock(struct session *s, const struct broker_request *request,
 	return true;
 }
 
+static bool woken(struct session *s, const struct broker_request *request,
+		  struct broker_reply *reply)
+{
+	struct device *device;
+
+	if (!holds_name(s, request->name, &reply->error))
+		return true;
+	/* From here on the daemon itself tries, which may use every KEK: that is not for everybody
+	 */
+	device = device_find(s->manager, request->name);
+	if (device && !s->who.uid)
+		lease_wake(device);
+	return true;
+}
+
 static bool reload(struct session *s, const struct broker_request *request,
 		   struct broker_reply *reply)
 {
@@ -324,6 +359,8 @@ static bool reload(struct session *s, const struct broker_request *request,
 		return true;
 	}
 	table.key_number = device->key_number;
+	s->table = table;
+	s->reloaded = true;
 	device_load(&table, &reply->error);
 	return true;
 }
@@ -360,7 +397,7 @@ static bool done(struct session *s, const struct broker_request *request,
 	memset(s->disk, 0, sizeof(s->disk));
 	*s->name = '\0';
 	if (s->activated && device)
-		lease_judge(device); /* its table is at work now, and takes messages */
+		judge(device); /* its table is at work now, and takes messages */
 	return true;
 }
 
@@ -382,6 +419,7 @@ static const handler handlers[BROKER_OPS] = {
 	[BROKER_SET_KEY] = set_key,
 	[BROKER_OPENED] = opened,
 	[BROKER_LOCK] = lock,
+	[BROKER_WOKEN] = woken,
 	[BROKER_FORGET] = forget,
 	[BROKER_PROBLEM] = problem,
 	[BROKER_DONE] = done,
@@ -446,6 +484,7 @@ void broker_handle(struct session *s, const struct broker_request *request)
 		session_abort(s, "it asks for what it may not have");
 		return;
 	}
+	s->waiting = manager_now();
 	if (handlers[request->op](s, request, &reply))
 		session_reply(s, &reply);
 }

@@ -37,6 +37,7 @@ enum broker_op {
 	BROKER_SET_KEY,	     /* put secrets.dek into the keyring and hand it to the mapping */
 	BROKER_OPENED,	     /* this is what the mapping depends on */
 	BROKER_LOCK,	     /* take its key from a mapping, until somebody says unlock */
+	BROKER_WOKEN,	     /* the mapping is not to be asleep any more */
 	BROKER_FORGET,	     /* the mapping is gone: drop its key */
 	BROKER_PROBLEM,	     /* a device could not be taken over: request.error says why */
 	BROKER_DONE,	     /* the work is done: unlock, before the client is told */
@@ -50,6 +51,7 @@ struct broker_opened {
 	struct envelope_pin pin; /* uuid "": it was not read */
 	uint32_t declared;	 /* bits: these shares have a config */
 	uint32_t proved;	 /* bits: these were unwrapped by this session */
+	bool guessed;		 /* it was not, and who knows by which slot it was before */
 };
 
 struct broker_request {

@@ -11,10 +11,10 @@ int header_begin(struct op *op, struct envelope_volume *volume, struct envelope_
 /**
  * header_changed() - after the last one
  * @u:	  with its slots read anew
- * @slot: id of the one that opened it
+ * @slot: id of the one by which the change was made
  *
- * A device that is open hangs on this slot as it is now from here on; on the first one, unproved,
- * where it is gone.
+ * A device that is open hangs on the slot that opened the device, as it is now, from here on. Where
+ * that is gone, on @slot, or where that has a recovery key, on the first other one, unproved.
  */
 void header_changed(struct op *op, struct unlocked *u, unsigned int slot);
 

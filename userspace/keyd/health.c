@@ -72,10 +72,11 @@ static void say(const struct health *h, const char *how)
 		 *h->problem ? ": " : "", h->problem);
 }
 
-/* What devices are to hear of. @when: it was asked for */
+/* What devices are to hear of: health_tell(). @when: it was asked for */
 static void enter(struct health *h, enum envelope_provider_state before, const char *problem,
 		  uint64_t when)
 {
+	h->told = false;
 	snprintf(h->problem, sizeof(h->problem), "%s", problem);
 	if (h->verdict.state == ENVELOPE_PROVIDER_OK)
 		h->proved = when;
@@ -84,17 +85,18 @@ static void enter(struct health *h, enum envelope_provider_state before, const c
 	if (h->verdict.state != before)
 		say(h, envelope_provider_state_name(h->verdict.state));
 	check_later(h);
-	lease_judge_all(h->manager, h);
 }
 
 static void take(struct health *h, enum envelope_provider_state state, const char *problem)
 {
 	enum envelope_provider_state before = h->verdict.state;
 
-	if (verdict_take(&h->verdict, state, h->config.on_state))
+	if (verdict_take(&h->verdict, state, h->config.on_state)) {
 		enter(h, before, problem, h->asked);
-	else
+		health_tell(h->manager);
+	} else {
 		check(h);
+	}
 }
 
 static void on_answer(struct worker_call *call, const struct envelope_worker_reply *reply)
@@ -182,6 +184,7 @@ struct health *health_get(struct manager *m, const struct envelope_token *token,
 		h->manager = m;
 		h->sample = *token;
 		h->share = share;
+		h->told = true;
 		h->verdict.state = ENVELOPE_PROVIDER_UNREACHABLE;
 		snprintf(h->problem, sizeof(h->problem), "it was not asked yet");
 		LIST_INSERT_HEAD(&m->healths, h, link);
@@ -218,6 +221,27 @@ void health_proved(struct health *h, uint64_t when)
 	enter(h, before, "", when);
 }
 
+static struct health *first_untold(const struct manager *m)
+{
+	struct health *h;
+
+	LIST_FOREACH(h, &m->healths, link)
+	if (!h->told)
+		break;
+	return h;
+}
+
+void health_tell(struct manager *m)
+{
+	struct health *h;
+
+	/* A device that is no more takes the versions along that only it depended on */
+	while ((h = first_untold(m))) {
+		h->told = true;
+		lease_judge_all(m, h);
+	}
+}
+
 void health_check_all(struct manager *m)
 {
 	struct health *h;
@@ -236,10 +260,4 @@ void health_declare(struct manager *m, const struct envelope_kek_config *config)
 	LIST_FOREACH(h, &m->healths, link)
 	if (!strcmp(share_of(h)->kek, config->name))
 		h->config = *config;
-}
-
-void health_free_all(struct manager *m)
-{
-	while (!LIST_EMPTY(&m->healths))
-		health_free(LIST_FIRST(&m->healths));
 }

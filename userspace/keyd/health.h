@@ -31,6 +31,7 @@ struct health {
 	uint64_t next;	 /* when the next one will be */
 	char problem[256];
 	/* private */
+	bool told;	/* devices know */
 	uint8_t *plain; /* locked memory for what is unwrapped */
 	struct worker_call call;
 	sd_event_source *timer;
@@ -48,8 +49,17 @@ struct health *health_get(struct manager *m, const struct envelope_token *token,
 /** health_put() - @health may be NULL */
 void health_put(struct health *health);
 
-/** health_proved() - it unwrapped something else that was asked for at @when */
+/** health_proved() - it unwrapped something else that was asked for at @when: health_tell() follows
+ */
 void health_proved(struct health *health, uint64_t when);
+
+/**
+ * health_tell() - have devices judged by what is new
+ *
+ * Not before all is known that belongs together: a device that several versions opened would be
+ * judged by the first of them and what was known of the others before.
+ */
+void health_tell(struct manager *m);
 
 /** health_interval() - µs from one proof to the next, at most */
 uint64_t health_interval(const struct health *health);
@@ -59,8 +69,5 @@ void health_check_all(struct manager *m);
 
 /** health_declare() - what the host says of a KEK now */
 void health_declare(struct manager *m, const struct envelope_kek_config *config);
-
-/** health_free_all() - at the end */
-void health_free_all(struct manager *m);
 
 #endif

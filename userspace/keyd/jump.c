@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "health.h"
 #include "lease.h"
 #include "log.h"
 #include "manager.h"
@@ -22,6 +24,38 @@
 static void not_watched(int r)
 {
 	log_line(LOG_WARNING, NULL, "A restored snapshot may go unnoticed: %s", strerror(-r));
+}
+
+/* µs from one clock to another, which is the same until either is set, or the machine sleeps */
+static int64_t between(clockid_t first, clockid_t second)
+{
+	struct timespec a, b;
+
+	clock_gettime(first, &a);
+	clock_gettime(second, &b);
+	return (b.tv_sec - a.tv_sec) * (int64_t)SECOND + (b.tv_nsec - a.tv_nsec) / 1000;
+}
+
+/* Did the machine sleep since it was asked last? That sets the clock on the wall as well */
+static bool has_slept(void)
+{
+	static int64_t asleep;
+	int64_t now = between(CLOCK_MONOTONIC, CLOCK_BOOTTIME);
+	bool more = now > asleep + (int64_t)SECOND / 10;
+
+	asleep = now;
+	return more;
+}
+
+/* And was it set by anybody else? */
+static bool is_set(void)
+{
+	static int64_t difference;
+	int64_t now = between(CLOCK_BOOTTIME, CLOCK_REALTIME);
+	bool other = llabs(now - difference) > (int64_t)SECOND / 100;
+
+	difference = now;
+	return other;
 }
 
 /* A timer that never ends, but is canceled when the clock is set */
@@ -37,8 +71,15 @@ static int on_clock(sd_event_source *source, int fd, uint32_t revents, void *dat
 	uint64_t ignored;
 
 	if (read(fd, &ignored, sizeof(ignored)) < 0 && errno == ECANCELED) {
-		log_line(LOG_NOTICE, NULL, "The clock was set: every KEK is asked anew");
-		lease_hurry(data);
+		if (has_slept()) {
+			log_line(LOG_NOTICE, NULL,
+				 "The machine has slept: every KEK is asked anew");
+			health_check_all(data);
+		}
+		if (is_set()) {
+			log_line(LOG_NOTICE, NULL, "The clock was set: every KEK is asked anew");
+			lease_hurry(data);
+		}
 	}
 	arm(fd);
 	return 0;
@@ -49,7 +90,9 @@ void jump_watch(struct manager *m)
 	int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	int r = fd < 0 || !arm(fd) ? -errno : 0;
 
-	/* What the kernel has known for longer is no news: nothing was asked yet */
+	has_slept(); /* and when it was set: that is no news */
+	is_set();
+	/* Nor what the kernel has known for longer: nothing was asked yet */
 	m->restored = manager_now() / SECOND - 1;
 	if (!r)
 		r = sd_event_add_io(m->event, NULL, fd, EPOLLIN, on_clock, m);

@@ -18,8 +18,9 @@
 #include "takeover.h"
 #include "unlock.h"
 
-#define HURRY (60 * SECOND) /* is left after the time jumped */
-#define WATCH SECOND	    /* within that the target has fenced a device whose key is dead */
+#define HURRY  (60 * SECOND) /* is left after the time jumped */
+#define WAKING "waking"	     /* in the note that it sleeps */
+#define WATCH  SECOND	     /* within that the target has fenced a device whose key is dead */
 
 static const struct {
 	const char *event, *text;
@@ -73,6 +74,16 @@ static enum device_loss noted(const struct device *device)
 	return DEVICE_RAN_OUT;
 }
 
+/* An earlier daemon was told to wake it, and could not */
+static void go_on_waking(struct device *device)
+{
+	char text[NOTE_TEXT_MAX + 1];
+
+	note_text(device->manager, NOTE_ASLEEP, device->name, device->uuid, text);
+	if (device->loss == DEVICE_ASLEEP && !strcmp(text, WAKING))
+		lease_wake(device);
+}
+
 void lease_unlock(const struct device *device)
 {
 	note_remove(device->manager, NOTE_LOCKED, device->name);
@@ -116,13 +127,22 @@ unsigned int lease_well(const struct device *device)
 	return n;
 }
 
+/*
+ * A KEK that is not declared any more, or whose declaration cannot be read, nobody has withdrawn:
+ * it proves nothing, and the lease runs out
+ */
 static unsigned int not_withdrawn(const struct device *device)
 {
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < device->n_shares; i++)
-		n += device->shares[i] && !device->shares[i]->verdict.withdrawn;
+		n += !device->shares[i] || !device->shares[i]->verdict.withdrawn;
 	return n;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 /* When its lease may end, as things were proved; 0: nothing was yet */
@@ -137,6 +157,9 @@ static uint64_t earned(const struct device *device)
 	quorum_of(&q, device->threshold, device->n_shares, device->keks);
 	when = quorum_time(&q, times);
 	end = when ? when + device->lease * SECOND : 0;
+	/* A lease that was cut short a moment ago leaves time to be proved so often */
+	if (when && end < device->shortened + device->lease * SECOND)
+		end = smaller(device->shortened + device->lease * SECOND, device->lease_end);
 	/* What was proved before the time jumped counts for a minute yet */
 	if (when && when < m->jumped && end > m->jumped + HURRY)
 		end = m->jumped + HURRY;
@@ -159,6 +182,7 @@ static void say(struct device *device, const char *event, const char *text)
 static void lose(struct device *device, enum device_loss loss)
 {
 	device->loss = loss;
+	device->waking = false;
 	device->lease_end = 0;
 	device->timer = sd_event_source_disable_unref(device->timer);
 }
@@ -230,6 +254,8 @@ static void withdraw(struct device *device)
 
 bool lease_may_resume(const struct device *device)
 {
+	if (device->waking)
+		return true;
 	for (unsigned int i = 0; i < device->n_shares; i++) {
 		const struct health *h = device->shares[i];
 
@@ -262,18 +288,22 @@ static void gone(struct device *device, const struct envelope_error *e)
 static void set_end(struct device *device, uint64_t end)
 {
 	struct envelope_error e = {};
+	uint64_t seconds;
 	char message[48];
 
 	do {
-		uint64_t now = manager_now(), seconds = end > now ? (end - now) / SECOND : 0;
+		uint64_t now = manager_now();
 
-		if (!seconds)
+		seconds = end > now ? (end - now) / SECOND : 0;
+		if (!seconds && left(device) <= SECOND)
 			return; /* the kernel knows of an end that is hardly later than that */
+		if (!seconds)
+			seconds = 1;
 		snprintf(message, sizeof(message), "lease renew %llu", (unsigned long long)seconds);
 		if (device_message(device->name, message, &e))
 			return gone(device, &e);
 		device->lease_end = manager_now() + seconds * SECOND;
-	} while (device->lease_end > end);
+	} while (device->lease_end > end && seconds > 1);
 	wait_for_mark(device, MARK_HALF);
 }
 
@@ -299,12 +329,36 @@ static void renew(struct device *device)
 		set_end(device, end);
 }
 
+/* The table is loaded once, and another slot may open the device later */
+static void choose_lease(struct device *device)
+{
+	device->lease = device->table_lease < device->wished_lease ? device->table_lease
+								   : device->wished_lease;
+}
+
+/* What is declared anew counts for a device that is open; but the kernel grants no more than it did
+ */
+static void wish_lease(struct device *device)
+{
+	uint32_t wished = UINT32_MAX, before = device->lease;
+
+	for (unsigned int i = 0; i < device->n_shares; i++)
+		if (device->shares[i] && device->shares[i]->config.lease &&
+		    device->shares[i]->config.lease < wished)
+			wished = device->shares[i]->config.lease;
+	device->wished_lease = wished;
+	choose_lease(device);
+	if (device->lease < before)
+		device->shortened = manager_now();
+}
+
 void lease_judge(struct device *device)
 {
 	bool enough = lease_well(device) >= device->threshold;
 
 	if (!device->n_shares || lease_is_locked(device) || lease_is_fixed(device))
 		return;
+	wish_lease(device);
 	if (!device->loss && not_withdrawn(device) < device->threshold)
 		withdraw(device);
 	else if (enough && (device->loss ? lease_may_resume(device) : !device->managed))
@@ -335,6 +389,7 @@ void lease_hurry(struct manager *m)
 	struct device *device = LIST_FIRST(&m->devices);
 
 	m->jumped = manager_now();
+	cache_purge(m, NULL, NULL); /* who knows how long ago that was unwrapped */
 	while (device) {
 		struct device *next = LIST_NEXT(device, link);
 
@@ -344,6 +399,16 @@ void lease_hurry(struct manager *m)
 		device = next;
 	}
 	health_check_all(m);
+}
+
+void lease_restarted(struct device *device)
+{
+	uint64_t end = device->lease_end;
+
+	if (!end)
+		return;
+	device->lease_end = manager_now() + device->table_lease * SECOND;
+	set_end(device, end);
 }
 
 static void is_over(struct device *device)
@@ -381,13 +446,6 @@ static void wait_for_mark(struct device *device, enum mark first)
 		      device);
 }
 
-/* The table is loaded once, and another slot may open the device later */
-static void choose_lease(struct device *device)
-{
-	device->lease = device->table_lease < device->wished_lease ? device->table_lease
-								   : device->wished_lease;
-}
-
 static void begin(struct device *device, uint64_t seconds)
 {
 	device->timer = sd_event_source_disable_unref(device->timer);
@@ -404,6 +462,7 @@ void lease_began(struct device *device, const struct table *table)
 	choose_lease(device);
 	device->queue = table->queue;
 	device->loss = DEVICE_HAS_KEY;
+	device->waking = false;
 	lease_unlock(device);
 	begin(device, table->lease);
 	if (loss)
@@ -419,12 +478,30 @@ void lease_found(struct device *device, const struct table *table,
 	device->queue = table->queue;
 	opened_by_recovery(device);
 	device->loss = noted(device);
+	go_on_waking(device);
 	if (lease_is_locked(device)) { /* also where its keyd ended between note and deed */
 		take_key(device, NULL);
 	} else if (!status->fenced) {
 		device->loss = DEVICE_HAS_KEY;
+		device->waking = false;
 		begin(device, status->lease_left);
 	}
+}
+
+/* For an envelope-keyd that comes after this one */
+static void leave_notes(const struct device *device, bool guessed)
+{
+	char slot[16];
+
+	snprintf(slot, sizeof(slot), "%d", device->slot);
+	if (!guessed && !note_leave(device->manager, NOTE_SLOT, device->name, device->uuid, slot))
+		log_line(LOG_WARNING, &(struct log_fields) { .device = device->name },
+			 "%s: no note of its slot can be left", device->name);
+	if (!lease_is_fixed(device))
+		note_remove(device->manager, NOTE_RECOVERY, device->name);
+	else if (!note_leave(device->manager, NOTE_RECOVERY, device->name, device->uuid, ""))
+		log_line(LOG_WARNING, &(struct log_fields) { .device = device->name },
+			 "%s: no note of its recovery key can be left", device->name);
 }
 
 void lease_opened(struct device *device, const struct broker_opened *opened, uint64_t when)
@@ -448,11 +525,7 @@ void lease_opened(struct device *device, const struct broker_opened *opened, uin
 	device->n_shares = n;
 	device->threshold = token->threshold;
 	device->slot = token->slot;
-	if (!lease_is_fixed(device))
-		note_remove(device->manager, NOTE_RECOVERY, device->name);
-	else if (!note_leave(device->manager, NOTE_RECOVERY, device->name, device->uuid, ""))
-		log_line(LOG_WARNING, &(struct log_fields) { .device = device->name },
-			 "%s: no note of its recovery key can be left", device->name);
+	leave_notes(device, opened->guessed);
 	device->wished_lease = opened_lease(opened);
 	choose_lease(device);
 	for (unsigned int i = 0; i < n && when; i++)
@@ -491,4 +564,14 @@ int lease_lock(struct device *device, enum device_loss as, struct envelope_error
 		      "%s is locked, for this envelope-keyd alone: no note can be left in %s",
 		      device->name, device->manager->options->runtime_dir);
 	return envelope_cure(e, "make room there, and repeat it");
+}
+
+void lease_wake(struct device *device)
+{
+	if (device->loss != DEVICE_ASLEEP)
+		return;
+	device->loss = DEVICE_RAN_OUT;
+	device->waking = true;
+	/* for a daemon that comes after this one: nobody will say so again */
+	note_leave(device->manager, NOTE_ASLEEP, device->name, device->uuid, WAKING);
 }

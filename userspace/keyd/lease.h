@@ -25,6 +25,10 @@ void lease_began(struct device *device, const struct table *table);
 void lease_found(struct device *device, const struct table *table,
 		 const struct table_status *status);
 
+/** lease_restarted() - the kernel may count from anew, for a table that was swapped: it is not to
+ */
+void lease_restarted(struct device *device);
+
 /** lease_forget() - the device is no more */
 void lease_forget(struct device *device);
 
@@ -44,6 +48,9 @@ void lease_hurry(struct manager *m);
  * The target notices at once, or within a second.
  */
 int lease_lock(struct device *device, enum device_loss as, struct envelope_error *e);
+
+/** lease_wake() - one that is asleep gets its key as soon as its KEKs give it */
+void lease_wake(struct device *device);
 
 /** lease_is_locked() - is it that somebody took the key away? */
 bool lease_is_locked(const struct device *device);

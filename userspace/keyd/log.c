@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,15 @@ static void append(char *out, size_t room, const char *name, const char *value)
 	strncat(out, "\n", room - strlen(out) - 1);
 }
 
+/* Who reads it may not, and that is no reason to wait */
+static void to_stderr(const char *text)
+{
+	struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (poll(&room, 1, 0) > 0)
+		dprintf(STDERR_FILENO, "envelope-keyd: %s\n", text);
+}
+
 void log_line(int priority, const struct log_fields *fields, const char *fmt, ...)
 {
 	static const struct log_fields none;
@@ -58,10 +68,8 @@ void log_line(int priority, const struct log_fields *fields, const char *fmt, ..
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	if (journal < 0) {
-		dprintf(STDERR_FILENO, "envelope-keyd: %s\n", text);
-		return;
-	}
+	if (journal < 0)
+		return to_stderr(text);
 	snprintf(level, sizeof(level), "%d", priority & 7);
 	append(entry, sizeof(entry), "MESSAGE", text);
 	append(entry, sizeof(entry), "PRIORITY", level);

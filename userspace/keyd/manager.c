@@ -96,6 +96,7 @@ void device_forget(struct device *device)
 	keyring_remove(device->key);
 	lease_unlock(device);
 	note_remove(device->manager, NOTE_RECOVERY, device->name);
+	note_remove(device->manager, NOTE_SLOT, device->name);
 	note_remove(device->manager, NOTE_HEADER, device->name);
 	device_free(device);
 }
@@ -293,10 +294,10 @@ static int lock_down(void)
 static void free_all(struct manager *m)
 {
 	cache_free_all(m);
-	worker_stop_all(m);
 	/* The mappings hold on to their keys: none is removed because this process ends */
 	while (!LIST_EMPTY(&m->devices))
 		device_free(LIST_FIRST(&m->devices));
+	worker_stop_all(m); /* when nobody waits for an answer any more */
 	sd_event_source_disable_unref(m->jump_timer);
 	sd_event_unref(m->event);
 }

@@ -60,9 +60,11 @@ struct device {
 	uint32_t table_lease;  /* seconds, the longest that the kernel grants; 0: none */
 	uint32_t wished_lease; /* the shortest of its KEKs */
 	uint32_t lease;	       /* the shorter of these */
+	uint64_t shortened;    /* the lease was, by a new declaration; µs of boot time */
 	uint64_t lease_end;    /* as the kernel was told, µs of boot time; 0: none, or no key */
 	bool queue;	       /* requests wait when it has no key */
 	enum device_loss loss;
+	bool waking;	   /* it was asleep, and gets its key as soon as its KEKs give it */
 	unsigned int mark; /* what is said of its lease next */
 	sd_event_source *timer;
 	/* Giving it a key, see takeover.h */
@@ -83,7 +85,8 @@ struct manager {
 	int listener;
 	int zygote; /* socket, see zygote.h; -1: none */
 	bool stopping;
-	uint64_t key_number; /* the highest n given to a key so far */
+	bool reloading, reload_again; /* see reload.h */
+	uint64_t key_number;	      /* the highest n given to a key so far */
 	uint64_t jumped; /* that this machine is not where it was, was noticed; µs of boot time */
 	uint64_t restored; /* seconds of boot time of the last restore that is no news */
 	sd_event_source *jump_timer;

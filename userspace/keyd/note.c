@@ -14,7 +14,7 @@
 
 static const char *const suffixes[] = {
 	[NOTE_LOCKED] = "locked", [NOTE_ASLEEP] = "asleep", [NOTE_RECOVERY] = "recovery",
-	[NOTE_STOCK] = "crypt",	  [NOTE_HEADER] = "header",
+	[NOTE_SLOT] = "slot",	  [NOTE_STOCK] = "crypt",   [NOTE_HEADER] = "header",
 };
 
 static void path_of(const struct manager *m, enum note note, const char *name, char *path,
@@ -81,6 +81,16 @@ void note_text(const struct manager *m, enum note note, const char *name, const 
 
 	snprintf(text, NOTE_TEXT_MAX + 1, "%s", find(m, note, name, uuid, &content) ?: "");
 	free(content);
+}
+
+int note_slot(const struct manager *m, const char *name, const char *uuid)
+{
+	char text[NOTE_TEXT_MAX + 1], *end;
+	unsigned long slot;
+
+	note_text(m, NOTE_SLOT, name, uuid, text);
+	slot = strtoul(text, &end, 10);
+	return end != text && !*end && slot < ENVELOPE_SLOTS_MAX ? (int)slot : -1;
 }
 
 void note_remove(const struct manager *m, enum note note, const char *name)

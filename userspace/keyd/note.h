@@ -12,6 +12,7 @@ enum note {
 	NOTE_LOCKED,   /* somebody said lock */
 	NOTE_ASLEEP,   /* it was locked for the machine's sleep */
 	NOTE_RECOVERY, /* it was opened by its recovery key */
+	NOTE_SLOT,     /* which slot opened it */
 	NOTE_STOCK,    /* dm-crypt has it, see stock.h */
 	NOTE_HEADER,   /* where its header is, if not on its disk */
 };
@@ -36,6 +37,9 @@ bool note_is_anywhere(const struct manager *m, enum note note);
 /** note_text() - what it says beyond that; "" where it is not there, or of another volume */
 void note_text(const struct manager *m, enum note note, const char *name, const char *uuid,
 	       char text[static NOTE_TEXT_MAX + 1]);
+
+/** note_slot() - the number of the slot that opened it; -1 where that is not known */
+int note_slot(const struct manager *m, const char *name, const char *uuid);
 
 void note_remove(const struct manager *m, enum note note, const char *name);
 

@@ -38,9 +38,13 @@ static int check_same(const struct table *table, const struct unlocked *u, struc
 
 /* A device that fails its requests has told its users: that is not undone unless the KEK's owner
  * wishes it */
-static int check_may_resume(const struct table *table, const struct broker_opened *opened,
-			    struct envelope_error *e)
+static int check_may_resume(struct op *op, const struct table *table,
+			    const struct broker_opened *opened, struct envelope_error *e)
 {
+	const struct device *device = device_find((struct manager *)op->manager, table->name);
+
+	if (device && device->waking)
+		return 0;
 	for (unsigned int i = 0; i < opened->token.n_shares; i++) {
 		enum envelope_resume resume = opened->configs[i].resume;
 
@@ -53,11 +57,48 @@ static int check_may_resume(const struct table *table, const struct broker_opene
 	return 0;
 }
 
-static bool is_fixed(struct op *op, const char *name)
+static bool goes_without_kek(struct op *op, const char *name)
 {
 	const struct device *device = device_find((struct manager *)op->manager, name);
 
 	return device && lease_is_fixed(device);
+}
+
+/* Nobody but a person has a device depend on another slot than the one that opened it */
+static void keep_to_slot(struct op *op, const struct table *table, struct unlock_by *by)
+{
+	int slot = note_slot(op->manager, table->name, table->uuid);
+
+	if (slot >= 0)
+		by->without = ~(1U << slot);
+}
+
+/*
+ * It was not opened: the main process sees when it may go better. By the slot that opened it
+ * before, if that is known.
+ */
+static void wait_for_keks(struct op *op, const struct table *table, struct unlocked *u)
+{
+	int slot = note_slot(op->manager, table->name, table->uuid);
+	struct broker_opened opened;
+	bool known = false;
+
+	for (size_t i = 0; i < u->n_slots && !known; i++) {
+		known = (int)u->slots[i].token.slot == slot;
+		if (known && u->opened != i) {
+			u->opened = i;
+			u->shares = 0; /* of these none was unwrapped */
+		}
+	}
+	opened_by(op, u, &opened);
+	opened.guessed = !known;
+	broker_opened(op, table->name, &opened);
+}
+
+static int slot_is_gone(const struct table *table, struct envelope_error *e)
+{
+	envelope_fail(e, ENVELOPE_E_NO_SLOT, "%s: the slot that opened it is gone", table->name);
+	return envelope_cure(e, "envelopectl unlock %s, by another", table->name);
 }
 
 static int give_key(struct op *op, const struct table *table, const struct unlock_by *by,
@@ -73,17 +114,17 @@ static int give_key(struct op *op, const struct table *table, const struct unloc
 				     table->name, table->device);
 	note_text(op->manager, NOTE_HEADER, table->name, table->uuid, header);
 	r = unlock(op, path, header, by, &u, e);
+	if (r == -ENVELOPE_E_NO_SLOT && by->without)
+		return slot_is_gone(table, e);
 	opened_by(op, &u, &opened);
 	if (!r)
 		r = check_same(table, &u, e);
 	if (!r && fenced && op->client < 0)
-		r = check_may_resume(table, &opened, e);
+		r = check_may_resume(op, table, &opened, e);
 	if (!r)
 		r = broker_table(op, BROKER_SET_KEY, table, &opened, u.dek, e);
-	/* The main process sees when it may go better; one that goes on without a KEK, it lets
-	 * alone */
-	if (r && !by->recovery && (fenced || !is_fixed(op, table->name)))
-		broker_opened(op, table->name, &opened);
+	if (r && !by->recovery && (fenced || !goes_without_kek(op, table->name)))
+		wait_for_keks(op, table, &u);
 	return r;
 }
 
@@ -96,12 +137,18 @@ static bool needs_key(const struct device *device, bool fenced, const struct unl
 static int read_parameters(struct op *op, char name[static TABLE_NAME_MAX + 1],
 			   struct unlock_by *by, struct envelope_error *e)
 {
-	static const char *const known[] = { "name", "recovery_key", NULL };
+	static const char *const known[] = { "name", "recovery_key", "sleep", NULL };
 	int r = op_known(op, known, e);
 
 	if (!r)
 		r = op_bool(op, "recovery_key", &by->recovery, e);
-	return r ? r : op_mapping_named(op, name, e);
+	if (!r)
+		r = op_bool(op, "sleep", &by->sleep, e);
+	if (!r)
+		r = op_mapping_named(op, name, e);
+	if (!r && by->sleep)
+		broker_woken(op, name);
+	return r;
 }
 
 static int unlock_mapping(struct op *op, bool *changed, struct envelope_error *e)
@@ -124,6 +171,8 @@ static int unlock_mapping(struct op *op, bool *changed, struct envelope_error *e
 	*changed = needs_key(device, status.fenced, &by);
 	if (!*changed)
 		return 0;
+	if (op->client < 0 || by.sleep)
+		keep_to_slot(op, &table, &by);
 	r = give_key(op, &table, &by, status.fenced, e);
 	if (r)
 		return r;

@@ -36,7 +36,7 @@ static const struct method methods[] = {
 		  BROKER_BIT(BROKER_FORGET),
 	  op_open },
 	{ "Lock", RIGHT_GROUP, ANY | BROKER_BIT(BROKER_LOCK), op_lock },
-	{ "Unlock", RIGHT_USE, GIVES_KEY, op_unlock },
+	{ "Unlock", RIGHT_USE, GIVES_KEY | BROKER_BIT(BROKER_WOKEN), op_unlock },
 	{ "Close", RIGHT_NONE, CHANGES_NAME | BROKER_BIT(BROKER_FORGET), op_close },
 	{ "Resize", RIGHT_NONE, CHANGES_NAME | BROKER_BIT(BROKER_RELOAD), op_resize },
 	{ "Status", RIGHT_GROUP, ANY, op_status },

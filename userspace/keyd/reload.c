@@ -17,6 +17,11 @@ void reload_begin(struct manager *m)
 	struct envelope_error e = {};
 
 	notify("RELOADING=1");
+	/* What the one under way has not come upon yet is not undeclared: another follows it */
+	m->reload_again = m->reloading;
+	if (m->reloading)
+		return;
+	m->reloading = true;
 	worker_doubt_all(m);
 	if (session_start(m, NULL, &method_reload, NULL, false, &e)) {
 		log_line(LOG_ERR, NULL, "%s", e.message);
@@ -26,6 +31,11 @@ void reload_begin(struct manager *m)
 
 void reload_ended(struct manager *m, bool done)
 {
+	bool again = m->reload_again;
+
+	m->reloading = m->reload_again = false;
+	if (again && !m->stopping)
+		return reload_begin(m);
 	if (done) {
 		worker_end_doubted(m);
 		health_check_all(m);

@@ -13,6 +13,8 @@
 
 #include "broker-client.h"
 #include "device.h"
+#include "health.h"
+#include "lease.h"
 #include "log.h"
 #include "manager.h"
 #include "op.h"
@@ -22,6 +24,9 @@
 #include "takeover.h"
 #include "unwraps.h"
 #include "varlink.h"
+
+#define SESSIONS_OWN 16	 /* that take devices over, of which there may be a thousand */
+#define SESSIONS_MAX 256 /* with those that were given up, and die when their disk answers */
 
 /* How a session ends; anything else means that the client has had no answer */
 enum {
@@ -158,6 +163,15 @@ static void forget_unless_mapped(struct session *s)
 		device_forget(device);
 }
 
+/* Also where the session died: its table may be at work */
+static void restarted(struct manager *m, const char *name)
+{
+	struct device *device = device_find(m, name);
+
+	if (device)
+		lease_restarted(device);
+}
+
 static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 {
 	struct session *s = data;
@@ -171,12 +185,15 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 			 info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
 	if (s->activated && !done)
 		forget_unless_mapped(s);
+	if (s->reloaded)
+		restarted(m, s->table.name);
 	if (*s->device)
 		takeover_ended(m, s->device, done);
 	if (s->method == &method_reload)
 		reload_ended(m, done);
 	release_client(s, answered);
 	session_free(s);
+	health_tell(m); /* what it proved on the way, whatever came of it */
 	takeover_go_on(m);
 	manager_quit_if_idle(m);
 	return 0;
@@ -190,6 +207,8 @@ void session_abort(struct session *s, const char *why)
 	log_line(LOG_ERR, NULL, "%s: session %d is ended: %s", s->method->name, (int)s->pid, why);
 	s->io = sd_event_source_disable_unref(s->io);
 	s->deadline = sd_event_source_disable_unref(s->deadline);
+	close(s->fd);
+	s->fd = -1;
 	kill(s->pid, SIGKILL);
 	drop_calls(s);
 	/* It may wait for a disk, and die no sooner than that answers */
@@ -204,7 +223,10 @@ void session_abort(struct session *s, const char *why)
 
 static int on_silence(sd_event_source *source, uint64_t usec, void *data)
 {
-	session_abort(data, "no sign of life for two minutes, so the disk may hang");
+	struct session *s = data;
+
+	session_abort(s, "no sign of life for two minutes, so the disk may hang");
+	takeover_go_on(s->manager);
 	return 0;
 }
 
@@ -218,6 +240,9 @@ void session_reply(struct session *s, const struct broker_reply *reply)
 	if (!s->io)
 		return; /* being aborted */
 	set_deadline(s);
+	if (s->waiting)
+		s->waited += manager_now() - s->waiting;
+	s->waiting = 0;
 	if (send(s->fd, reply, sizeof(*reply), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		session_abort(s, "it does not read its answers");
 }
@@ -265,15 +290,28 @@ static int start_process(struct session *s, struct json_object *parameters, bool
 	return 0;
 }
 
+bool session_has_room(const struct manager *m, const struct method *method)
+{
+	const struct session *s;
+	unsigned int taking = 0;
+
+	LIST_FOREACH(s, &m->sessions, link)
+	taking += s->io && s->method == &method_takeover;
+	if (method == &method_takeover && taking >= SESSIONS_OWN)
+		return false;
+	/* A key can be taken away whatever else hangs */
+	return m->n_sessions < SESSIONS_MAX || method->allowed & BROKER_BIT(BROKER_LOCK);
+}
+
 int session_start(struct manager *m, struct client *client, const struct method *method,
 		  struct json_object *parameters, bool more, struct envelope_error *e)
 {
 	struct session *s;
 	int r;
 
-	if (m->n_sessions >= SESSIONS_MAX)
-		return envelope_fail(e, ENVELOPE_E_LIMIT, "%d requests are under way already",
-				     SESSIONS_MAX);
+	if (!session_has_room(m, method))
+		return envelope_fail(e, ENVELOPE_E_LIMIT, "%u requests are under way already",
+				     m->n_sessions);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");

@@ -16,8 +16,8 @@
 #include "rights.h"
 #include "worker.h"
 
-#define SESSIONS_MAX	  64
 #define SESSION_SILENCE_S 120 /* without a sign of life */
+#define SESSION_CALLS_S	  30  /* for all that it asks of providers */
 
 struct client;
 struct manager;
@@ -38,12 +38,15 @@ struct session {
 	uint64_t disk[2];	       /* locked; zeros: none */
 	char name[TABLE_NAME_MAX + 1]; /* locked; "": none */
 	bool calling;		       /* a worker works for it */
+	uint64_t waiting;	       /* for an answer since then, µs of boot time; 0: for none */
+	uint64_t waited;	       /* for answers, in all, in µs */
 	struct worker_call call;
 	TAILQ_HEAD(, unwrap) unwraps; /* see unwraps.h */
 	sd_event_source *patience;    /* it waits for one of them */
 	uint64_t unwrapped; /* when the first share was asked for, µs of boot time; 0: none */
 	bool activated;	    /* the main process has loaded a table for it: */
 	struct table table; /* this one */
+	bool reloaded;	    /* that is, instead of another */
 };
 
 /**
@@ -54,6 +57,9 @@ struct session {
  */
 int session_start(struct manager *m, struct client *client, const struct method *method,
 		  struct json_object *parameters, bool more, struct envelope_error *e);
+
+/** session_has_room() - for one more of this method? */
+bool session_has_room(const struct manager *m, const struct method *method);
 
 /** session_reply() - answer the broker request of a session, and give it more time */
 void session_reply(struct session *session, const struct broker_reply *reply);

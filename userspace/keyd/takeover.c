@@ -12,7 +12,6 @@
 #define RETRY_FIRST_USEC (2 * SECOND)
 #define RETRY_MAX_USEC	 (300 * SECOND)
 #define BY_RECOVERY	 "an earlier one opened it, by its recovery key"
-#define SESSIONS_AT_ONCE 16 /* leaves room for clients */
 
 static void try_later(struct device *device);
 
@@ -22,9 +21,13 @@ static void try_now(struct device *device)
 	struct manager *m = device->manager;
 	struct envelope_error e = {};
 
+	if (lease_is_locked(device)) { /* meanwhile: its secrets are to stay away */
+		device->wanted = false;
+		return;
+	}
 	op_add_text(parameters, "name", device->name);
 	/* Where there is no room it is its turn when a session ends */
-	device->wanted = m->n_sessions >= SESSIONS_AT_ONCE;
+	device->wanted = !session_has_room(m, &method_takeover);
 	if (device->wanted || device->taking || m->stopping)
 		return;
 	device->taking = true;
@@ -92,7 +95,7 @@ void takeover_ended(struct manager *m, const char *name, bool done)
 	if (!device)
 		return;
 	device->taking = false;
-	if (done) {
+	if (done || (device->managed && !device->loss)) { /* or a person's unlock was quicker */
 		device->attempts = 0;
 		return;
 	}

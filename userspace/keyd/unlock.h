@@ -30,11 +30,12 @@ struct unlocked {
  * @copy:	do not: it is to have a uuid of its own
  * @without:	ids of slots that are not to open it, bits
  * @recovery:	by the recovery key that the client passes, and no KEK
+ * @sleep:	it was locked for sleep, and is to be as before
  */
 struct unlock_by {
 	bool accept_new, copy;
 	uint32_t without;
-	bool recovery;
+	bool recovery, sleep;
 };
 
 /**

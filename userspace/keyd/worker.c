@@ -343,9 +343,10 @@ static void ended(struct worker *w)
 {
 	close_worker(w);
 	take_back_calls(w);
+	/* Whoever was told so may have asked again, and so started the next one */
 	if (w->undeclared)
 		forget(w);
-	else if (!w->manager->stopping)
+	else if (w->fd < 0 && !w->restart && !w->manager->stopping)
 		restart_later(w);
 }
 
@@ -524,15 +525,18 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
 int worker_call(struct manager *m, const char *kek, struct worker_call *call,
 		struct envelope_error *e)
 {
+	uint64_t patience = WORKER_CALL_DEADLINE_S * SECOND;
 	struct worker *w = find(m, kek);
 
 	if (!w || w->undeclared)
 		return envelope_fail(e, ENVELOPE_E_KEK_UNDECLARED,
 				     "KEK %s: this host does not declare it", kek);
-	if (manager_timer(m, &call->deadline, (WORKER_CALL_DEADLINE_S + WORKER_GRACE_S) * SECOND,
-			  on_deadline, call) < 0)
+	if (call->patience && call->patience < patience)
+		patience = call->patience;
+	if (manager_timer(m, &call->deadline, patience + WORKER_GRACE_S * SECOND, on_deadline,
+			  call) < 0)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
-	call->request.deadline = manager_now() + WORKER_CALL_DEADLINE_S * SECOND;
+	call->request.deadline = manager_now() + patience;
 	call->worker = w;
 	call->cell = -1;
 	call->again = false;

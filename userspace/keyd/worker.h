@@ -28,6 +28,7 @@ struct worker_call {
 	struct envelope_worker_request request; /* op, index, version, algorithm, wrapped */
 	uint8_t *share;				/* WRAP: read; UNWRAP: filled */
 	void (*done)(struct worker_call *call, const struct envelope_worker_reply *reply);
+	uint64_t patience; /* µs, if less than any call has; 0: it is not */
 	/* private */
 	struct worker *worker; /* NULL: not under way */
 	int cell;	       /* -1: waits to be sent */

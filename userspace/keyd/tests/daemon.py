@@ -107,8 +107,8 @@ class Daemon:
         with open(self.root + "/keks/default.conf", "w", encoding="ascii") as file:
             file.write(f"[kek]\nprovider = service\n\n[service]\nkeystore = {self.keystore}\n")
 
-    def start(self, **environment):
-        with open(self.log, "ab") as log:
+    def start(self, log=None, **environment):
+        with open(self.log if log is None else os.dup(log), "ab") as log:
             self.process = subprocess.Popen(
                 [self.keyd, "--socket", self.socket, "--state-dir", self.root + "/state",
                  "--runtime-dir", self.root + "/run", "--keks-dir", self.root + "/keks",

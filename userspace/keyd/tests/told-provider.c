@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "provider.h"
 
@@ -205,6 +206,8 @@ static void unwrap(struct envelope_provider_key *key, struct envelope_provider_c
 		call->done(call, r);
 		return;
 	}
+	if (told(key, "die"))
+		_exit(1);
 	if (told(key, "hang-unwrap"))
 		return; /* for ever, or until it is cancelled */
 	if (told(key, "wait"))
