@@ -4,7 +4,7 @@
 
 KERNEL ?= 6.1
 DESTDIR ?=
-SOAK_MINUTES ?= 60
+SOAK_MINUTES ?= 100
 MAKEFLAGS += --no-print-directory
 
 modules_dir := build/modules/$(if $(KDIR),local,$(KERNEL))
