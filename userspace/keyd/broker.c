@@ -335,8 +335,7 @@ static bool woken(struct session *s, const struct broker_request *request,
 
 	if (!holds_name(s, request->name, &reply->error))
 		return true;
-	/* From here on the daemon itself tries, which may use every KEK: that is not for everybody
-	 */
+	/* From here on the daemon itself tries, by every KEK: that is not for everybody */
 	device = device_find(s->manager, request->name);
 	if (device && !s->who.uid)
 		lease_wake(device);

@@ -16,14 +16,6 @@ int header_begin(struct op *op, struct envelope_volume *volume, struct envelope_
 	return envelope_volume_backup(volume, op->manager->headers_dir, HEADERS_KEPT, e);
 }
 
-static bool is_there(const struct unlocked *u, int slot, size_t *at)
-{
-	for (*at = 0; *at < u->n_slots; (*at)++)
-		if ((int)u->slots[*at].token.slot == slot)
-			return true;
-	return false;
-}
-
 /*
  * The slot that a device is to depend on: the one that opened it, while that is there, by whichever
  * this change was made; then that one, and rather than on a recovery key on any other.
@@ -32,9 +24,9 @@ static size_t depends_on(const struct unlocked *u, int opened_it, int made_the_c
 {
 	size_t at;
 
-	if (is_there(u, opened_it, &at))
+	if (slot_is_there(u, opened_it, &at))
 		return at;
-	if (is_there(u, made_the_change, &at) &&
+	if (slot_is_there(u, made_the_change, &at) &&
 	    !envelope_recovery_is(&u->slots[at].token.shares[0]))
 		return at;
 	for (at = 0; at < u->n_slots; at++)

@@ -336,8 +336,7 @@ static void choose_lease(struct device *device)
 								   : device->wished_lease;
 }
 
-/* What is declared anew counts for a device that is open; but the kernel grants no more than it did
- */
+/* What is declared anew counts for what is open; but the kernel grants no more than it did */
 static void wish_lease(struct device *device)
 {
 	uint32_t wished = UINT32_MAX, before = device->lease;

@@ -25,8 +25,7 @@ void lease_began(struct device *device, const struct table *table);
 void lease_found(struct device *device, const struct table *table,
 		 const struct table_status *status);
 
-/** lease_restarted() - the kernel may count from anew, for a table that was swapped: it is not to
- */
+/** lease_restarted() - another table is at work, whose lease is to end when the last one's would */
 void lease_restarted(struct device *device);
 
 /** lease_forget() - the device is no more */

@@ -81,14 +81,12 @@ static void wait_for_keks(struct op *op, const struct table *table, struct unloc
 {
 	int slot = note_slot(op->manager, table->name, table->uuid);
 	struct broker_opened opened;
-	bool known = false;
+	size_t at;
+	bool known = slot_is_there(u, slot, &at);
 
-	for (size_t i = 0; i < u->n_slots && !known; i++) {
-		known = (int)u->slots[i].token.slot == slot;
-		if (known && u->opened != i) {
-			u->opened = i;
-			u->shares = 0; /* of these none was unwrapped */
-		}
+	if (known && u->opened != at) {
+		u->opened = at;
+		u->shares = 0; /* of these none was unwrapped */
 	}
 	opened_by(op, u, &opened);
 	opened.guessed = !known;

@@ -25,8 +25,8 @@
 #include "unwraps.h"
 #include "varlink.h"
 
-#define SESSIONS_OWN 16	 /* that take devices over, of which there may be a thousand */
-#define SESSIONS_MAX 256 /* with those that were given up, and die when their disk answers */
+#define TAKEOVERS_MAX 16  /* at once, of a thousand perhaps */
+#define SESSIONS_MAX  256 /* with those that were given up, and die when their disk answers */
 
 /* How a session ends; anything else means that the client has had no answer */
 enum {
@@ -297,7 +297,7 @@ bool session_has_room(const struct manager *m, const struct method *method)
 
 	LIST_FOREACH(s, &m->sessions, link)
 	taking += s->io && s->method == &method_takeover;
-	if (method == &method_takeover && taking >= SESSIONS_OWN)
+	if (method == &method_takeover && taking >= TAKEOVERS_MAX)
 		return false;
 	/* A key can be taken away whatever else hangs */
 	return m->n_sessions < SESSIONS_MAX || method->allowed & BROKER_BIT(BROKER_LOCK);

@@ -106,6 +106,14 @@ void opened_by(struct op *op, const struct unlocked *u, struct broker_opened *op
 		opened->proved = u->shares;
 }
 
+bool slot_is_there(const struct unlocked *u, int slot, size_t *at)
+{
+	for (*at = 0; *at < u->n_slots; (*at)++)
+		if ((int)u->slots[*at].token.slot == slot)
+			return true;
+	return false;
+}
+
 int slot_trusted(const struct unlocked *u, const struct envelope_token *token,
 		 struct envelope_error *e)
 {

@@ -66,6 +66,13 @@ void unlock_free(struct unlocked *u);
 void opened_by(struct op *op, const struct unlocked *u, struct broker_opened *opened);
 
 /**
+ * slot_is_there() - find a slot by its number
+ * @slot: may be -1, which none has
+ * @at:	  its place in @u->slots
+ */
+bool slot_is_there(const struct unlocked *u, int slot, size_t *at);
+
+/**
  * slot_trusted() - may the key of an unlocked volume be sealed anew for the KEKs of this slot?
  *
  * That one slot opened says nothing of the others. PIN_MISMATCH
