@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = text_of(data, size);
 
 	if (envelope_pin_parse(text, size, &pin, &e) == 0)
-		require(pin.n_keks >= 1 && pin.n_keks <= ENVELOPE_SHARES_MAX && pin.threshold >= 1);
+		require(pin.n_keks >= 1 && pin.n_keks <= ENVELOPE_PIN_KEKS_MAX &&
+			pin.threshold >= 1);
 	free(text);
 	return 0;
 }

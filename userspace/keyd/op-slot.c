@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Slots: one more way to a DEK, or one less. The host's pin is widened before a slot is
- * written and narrowed after one is dropped, so that power may fail at any point.
- */
+/* Slots: one more way to a DEK, or one less. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +13,7 @@
 #include "recover.h"
 #include "recovery.h"
 #include "seal.h"
+#include "trust.h"
 #include "unlock.h"
 
 static int unused_id(const struct unlocked *u, unsigned int *id, struct envelope_error *e)
@@ -33,15 +31,6 @@ static int unused_id(const struct unlocked *u, unsigned int *id, struct envelope
 			     envelope_volume_device(u->volume));
 }
 
-/* The pin as it will be */
-static int widen_pin(struct op *op, struct unlocked *u, const struct envelope_token *token,
-		     struct envelope_error *e)
-{
-	int r = envelope_pin_add(&u->pin, token, e);
-
-	return r ? r : envelope_pin_write(op->manager->volumes_dir, &u->pin, e);
-}
-
 static int write_slot(struct op *op, struct unlocked *u, const struct envelope_token *token,
 		      struct envelope_error *e)
 {
@@ -50,7 +39,7 @@ static int write_slot(struct op *op, struct unlocked *u, const struct envelope_t
 	if (!r)
 		r = header_begin(op, u->volume, e);
 	if (!r)
-		r = widen_pin(op, u, token, e);
+		r = trust_widen(op, u, token, e);
 	if (r)
 		return r;
 	op_step(op, "writing slot %u", token->slot);
@@ -239,20 +228,6 @@ static int unlock_by_others(struct op *op, const struct removal *removal, struct
 	return unlock_disk(op, &removal->disk, NULL, u, e);
 }
 
-/* What the host does not trust now, it does not trust because a slot went */
-static int narrow_pin(struct op *op, struct unlocked *u, struct envelope_error *e)
-{
-	const struct envelope_pin old = u->pin;
-	int r = envelope_pin_make(&u->pin, u->geometry, u->dek, e);
-
-	for (size_t i = 0; i < u->n_slots && !r; i++)
-		if (!envelope_pin_allows(&old, &u->slots[i].token, NULL))
-			r = envelope_pin_add(&u->pin, &u->slots[i].token, e);
-	if (!r && !u->pin.n_keks)
-		u->pin = old;
-	return r ? r : envelope_pin_write(op->manager->volumes_dir, &u->pin, e);
-}
-
 static int drop(struct op *op, struct unlocked *u, unsigned int slot, struct envelope_error *e)
 {
 	int r = header_begin(op, u->volume, e);
@@ -263,7 +238,7 @@ static int drop(struct op *op, struct unlocked *u, unsigned int slot, struct env
 			r = envelope_volume_drop_slot(u->volume, u->slots[i].token_id, e);
 	if (!r)
 		r = envelope_volume_slots(u->volume, u->slots, &u->n_slots, e);
-	return r ? r : narrow_pin(op, u, e);
+	return r ? r : trust_narrow(op, u, e);
 }
 
 int op_slot_remove(struct op *op, struct json_object **result, struct envelope_error *e)

@@ -22,6 +22,16 @@ static bool names(const struct policy *policy, const char *kek)
 	return false;
 }
 
+bool policy_is(const struct policy *policy, const struct envelope_token *token)
+{
+	if (policy->threshold != token->threshold || policy->n != token->n_shares)
+		return false;
+	for (unsigned int i = 0; i < token->n_shares; i++)
+		if (!names(policy, token->shares[i].kek))
+			return false;
+	return true;
+}
+
 static int add(struct policy *policy, struct json_object *value, struct envelope_error *e)
 {
 	const char *kek = json_object_get_string(value);

@@ -16,6 +16,9 @@ struct policy {
 /** policy_of() - that of a slot */
 void policy_of(const struct envelope_token *token, struct policy *policy);
 
+/** policy_is() - is that of a slot this one? In whichever order it has the KEKs; not of a set */
+bool policy_is(const struct policy *policy, const struct envelope_token *token);
+
 /**
  * policy_read() - parameters `keks`, no name twice, and `threshold`; or `set`
  *

@@ -100,3 +100,23 @@ int set_seal(struct op *op, const char *name, const struct envelope_geometry *ge
 
 	return r ? r : seal(&set, geometry, slot, dek, token, e);
 }
+
+static bool is_same_share(const struct envelope_share *a, const struct envelope_share *b)
+{
+	return a->wrapped_size == b->wrapped_size && !strcmp(a->kek, b->kek) &&
+	       !memcmp(a->wrapped, b->wrapped, a->wrapped_size);
+}
+
+int set_has(struct op *op, const char *name, const struct envelope_token *token, bool *has,
+	    struct envelope_error *e)
+{
+	struct envelope_token set;
+	int r = envelope_set_load(op->manager->sets_dir, name, &set, e);
+
+	if (r)
+		return r;
+	*has = set.threshold == token->threshold && set.n_shares == token->n_shares;
+	for (unsigned int i = 0; *has && i < set.n_shares; i++)
+		*has = is_same_share(&set.shares[i], &token->shares[i]);
+	return 0;
+}

@@ -15,4 +15,8 @@ int set_seal(struct op *op, const char *name, const struct envelope_geometry *ge
 	     unsigned int slot, const uint8_t *dek, struct envelope_token *token,
 	     struct envelope_error *e);
 
+/** set_has() - is this a slot with the shares that the set has now? NOT_FOUND, CONFIG */
+int set_has(struct op *op, const char *name, const struct envelope_token *token, bool *has,
+	    struct envelope_error *e);
+
 #endif
