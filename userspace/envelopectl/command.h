@@ -63,7 +63,8 @@ extern const struct command command_format, command_adopt, command_release, comm
 	command_dump, command_rewrap, command_erase, command_set_create, command_set_list,
 	command_set_show, command_slot_add, command_slot_remove, command_slot_list,
 	command_kek_create, command_kek_list, command_kek_show, command_kek_check,
-	command_kek_rotate, command_kek_disable, command_kek_enable, command_key_check;
+	command_kek_usage, command_kek_rotate, command_kek_disable, command_kek_enable,
+	command_key_check;
 
 /* arguments.c */
 

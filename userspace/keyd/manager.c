@@ -239,6 +239,7 @@ static int make_directories(struct manager *m)
 	snprintf(m->headers_dir, sizeof(m->headers_dir), "%s/headers", state);
 	snprintf(m->keystore_dir, sizeof(m->keystore_dir), "%s/keystore", state);
 	snprintf(m->sets_dir, sizeof(m->sets_dir), "%s/sets", state);
+	snprintf(m->inventory_dir, sizeof(m->inventory_dir), "%s/inventory", state);
 	r = make_directory(m->options->runtime_dir, 0755, 0, 0);
 	if (!r)
 		r = make_directory(state, 0711, 0, 0);
@@ -248,6 +249,8 @@ static int make_directories(struct manager *m)
 		r = make_directory(m->headers_dir, 0700, 0, 0);
 	if (!r)
 		r = make_directory(m->sets_dir, 0700, 0, 0);
+	if (!r)
+		r = make_directory(m->inventory_dir, 0700, 0, 0);
 	if (!r)
 		r = make_directory(m->keystore_dir, 0700, m->uid, m->gid);
 	return r;

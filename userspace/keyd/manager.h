@@ -91,7 +91,8 @@ struct manager {
 	uint64_t restored; /* seconds of boot time of the last restore that is no news */
 	sd_event_source *jump_timer;
 	bool watches_devices; /* see jump.h */
-	char volumes_dir[256], headers_dir[256], keystore_dir[256], sets_dir[256];
+	char volumes_dir[256], headers_dir[256], keystore_dir[256], sets_dir[256],
+		inventory_dir[256];
 	LIST_HEAD(, client) clients;
 	unsigned int n_clients;
 	LIST_HEAD(, session) sessions;

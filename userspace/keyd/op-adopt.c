@@ -8,6 +8,7 @@
 
 #include "device-use.h"
 #include "header.h"
+#include "inventory.h"
 #include "kek-ready.h"
 #include "log.h"
 #include "op.h"
@@ -108,6 +109,15 @@ static int pin(struct op *op, const struct adopt *a, struct envelope_error *e)
 	return r ? r : envelope_pin_write(op->manager->volumes_dir, &new, e);
 }
 
+static void note(struct op *op, const struct adopt *a)
+{
+	inventory_note(
+		op, &(struct inventory_entry) { .device = a->disk.device,
+						.header = a->disk.header,
+						.uuid = envelope_volume_geometry(a->volume)->uuid,
+						.coming = &a->token });
+}
+
 static int write_slot(struct op *op, struct adopt *a, struct envelope_error *e)
 {
 	int r = envelope_volume_check_room(a->volume, &a->token, e);
@@ -119,6 +129,7 @@ static int write_slot(struct op *op, struct adopt *a, struct envelope_error *e)
 	if (r)
 		return r;
 	op_step(op, "writing the slot to %s", a->disk.device);
+	note(op, a);
 	r = envelope_volume_put_witness(a->volume, a->dek, e);
 	if (!r)
 		r = envelope_volume_put_slot(a->volume, &a->token, e);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "header.h"
+#include "inventory.h"
 #include "log.h"
 #include "op.h"
 #include "recovery.h"
@@ -122,6 +123,19 @@ static int pin(struct op *op, struct clone_fix *c, struct envelope_error *e)
 	return r ? r : envelope_pin_write(op->manager->volumes_dir, &new, e);
 }
 
+static void note(struct op *op, const struct clone_fix *c)
+{
+	struct envelope_slot *slots = calloc(c->n, sizeof(*slots));
+
+	for (size_t i = 0; slots && i < c->n; i++)
+		slots[i].token = c->slots[i].new;
+	if (slots)
+		inventory_note(op,
+			       &(struct inventory_entry) { c->disk.device, c->disk.header,
+							   c->geometry.uuid, slots, c->n, NULL });
+	free(slots);
+}
+
 static int put(struct clone_fix *c, struct anew *slot, struct envelope_error *e)
 {
 	int r = envelope_volume_put_slot(c->u.volume, &slot->new, e);
@@ -164,6 +178,7 @@ static int write_all(struct op *op, struct clone_fix *c, struct envelope_error *
 	if (r)
 		return r;
 	op_step(op, "writing the header of %s", c->disk.device);
+	note(op, c);
 	r = put(c, &c->slots[0], e);
 	if (!r)
 		r = envelope_volume_rename(volume, c->geometry.uuid, e);

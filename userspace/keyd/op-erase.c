@@ -2,6 +2,7 @@
 /* Erase: every way to this volume's key goes, here and in the backups of its header. */
 #include <string.h>
 
+#include "inventory.h"
 #include "log.h"
 #include "op.h"
 #include "pin.h"
@@ -62,6 +63,7 @@ int op_erase(struct op *op, struct json_object **result, struct envelope_error *
 				     "remove %s/%s-*: whoever has it may open a copy of the disk",
 				     op->manager->headers_dir, uuid);
 	}
+	inventory_forget(op, uuid);
 	r = envelope_pin_remove(op->manager->volumes_dir, uuid, e);
 	if (r)
 		return r;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inventory.h"
 #include "kek-ready.h"
 #include "log.h"
 #include "op.h"
@@ -97,6 +98,14 @@ static int prove(struct op *op, const struct format *f, const uint8_t *dek,
 	return r;
 }
 
+static void note(struct op *op, const struct format *f)
+{
+	inventory_note(op, &(struct inventory_entry) { .device = f->disk.device,
+						       .header = f->disk.header,
+						       .uuid = f->geometry.uuid,
+						       .coming = &f->token });
+}
+
 static int write_and_prove(struct op *op, struct format *f, const uint8_t *dek,
 			   struct envelope_error *e)
 {
@@ -107,6 +116,7 @@ static int write_and_prove(struct op *op, struct format *f, const uint8_t *dek,
 	if (r)
 		return r;
 	op_step(op, "writing the header to %s", f->disk.device);
+	note(op, f);
 	f->volume.uuid = f->geometry.uuid;
 	r = envelope_volume_format(&f->volume, &f->geometry, dek, &f->token, e);
 	if (r)

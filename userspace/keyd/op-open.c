@@ -9,6 +9,7 @@
 #include "broker-client.h"
 #include "crypto.h"
 #include "device.h"
+#include "inventory.h"
 #include "log.h"
 #include "note.h"
 #include "op.h"
@@ -260,6 +261,7 @@ int op_open(struct op *op, struct json_object **result, struct envelope_error *e
 		log_line(LOG_WARNING, &about, "%s: " UNFENCED, o.table.name);
 	if (u.pinned)
 		log_line(LOG_WARNING, &about, "%s: " TRUSTED ", as asked", o.disk.device);
+	inventory_note_disk(op, &o.disk, &u, NULL);
 	*result = describe(&o, &u);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "header.h"
+#include "inventory.h"
 #include "log.h"
 #include "op.h"
 #include "passed.h"
@@ -90,6 +91,8 @@ int op_release(struct op *op, struct json_object **result, struct envelope_error
 		 &(struct log_fields) { .id = LOG_ID_RELEASED, .volume = u.geometry->uuid },
 		 "%s: volume %s is released to key slot %d of cryptsetup's; slots dropped: %zu",
 		 release.disk.device, u.geometry->uuid, release.keyslot, release.dropped);
+	if (release.drop)
+		inventory_forget(op, u.geometry->uuid);
 	warnings = json_object_new_array();
 	if (release.drop)
 		op_warn(warnings, BACKUPS_HAVE_SLOTS, op->manager->headers_dir);

@@ -9,6 +9,7 @@
 
 #include "broker-client.h"
 #include "header.h"
+#include "inventory.h"
 #include "kek.h"
 #include "log.h"
 #include "op.h"
@@ -198,7 +199,7 @@ static int begin(struct op *op, struct rewrap *w, struct envelope_error *e)
 	return r;
 }
 
-static int renew(struct op *op, struct rewrap *w, const struct envelope_slot *old,
+static int renew(struct op *op, struct rewrap *w, struct envelope_slot *old,
 		 struct envelope_error *e)
 {
 	struct envelope_token token;
@@ -222,8 +223,12 @@ static int renew(struct op *op, struct rewrap *w, const struct envelope_slot *ol
 	if (r)
 		return r;
 	op_step(op, "writing slot %u", old->token.slot);
+	inventory_note_disk(op, &w->disk, u, &token);
 	r = envelope_volume_replace_slot(u->volume, old->token_id, &token, e);
-	return r ? r : drop_twins(u, old, e);
+	if (!r)
+		r = drop_twins(u, old, e);
+	old->token = token; /* as the inventory has it from here on */
+	return r;
 }
 
 static int renew_due(struct op *op, struct rewrap *w, struct envelope_error *e)
@@ -232,7 +237,8 @@ static int renew_due(struct op *op, struct rewrap *w, struct envelope_error *e)
 	int r = 0;
 
 	for (size_t i = 0; i < u->n_slots && !r; i++) {
-		const struct envelope_slot *slot = &u->slots[i], *other = twin(u, slot);
+		struct envelope_slot *slot = &u->slots[i];
+		const struct envelope_slot *other = twin(u, slot);
 		bool due = other;
 
 		if (other && other < slot)
@@ -266,6 +272,8 @@ static int rewrap(struct op *op, struct rewrap *w, struct envelope_error *e)
 		return r;
 	slot = u->slots[u->opened].token.slot;
 	r = renew_due(op, w, e);
+	if (!r && !w->changed && !w->dry_run)
+		inventory_note_disk(op, &w->disk, u, NULL);
 	if (r || !w->changed)
 		return r;
 	if (has_policy(w))
@@ -273,9 +281,11 @@ static int rewrap(struct op *op, struct rewrap *w, struct envelope_error *e)
 	r = envelope_volume_slots(u->volume, u->slots, &u->n_slots, e);
 	if (!r && has_policy(w))
 		r = trust_narrow(op, u, e);
-	if (!r)
-		header_changed(op, u, slot);
-	return r;
+	if (r)
+		return r;
+	header_changed(op, u, slot);
+	inventory_note_disk(op, &w->disk, u, NULL);
+	return 0;
 }
 
 static void log_result(const struct rewrap *w)

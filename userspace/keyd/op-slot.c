@@ -6,6 +6,7 @@
 
 #include "crypto.h"
 #include "header.h"
+#include "inventory.h"
 #include "kek.h"
 #include "log.h"
 #include "op.h"
@@ -31,8 +32,8 @@ static int unused_id(const struct unlocked *u, unsigned int *id, struct envelope
 			     envelope_volume_device(u->volume));
 }
 
-static int write_slot(struct op *op, struct unlocked *u, const struct envelope_token *token,
-		      struct envelope_error *e)
+static int write_slot(struct op *op, const struct op_disk *disk, struct unlocked *u,
+		      const struct envelope_token *token, struct envelope_error *e)
 {
 	int r = envelope_volume_check_room(u->volume, token, e);
 
@@ -43,6 +44,7 @@ static int write_slot(struct op *op, struct unlocked *u, const struct envelope_t
 	if (r)
 		return r;
 	op_step(op, "writing slot %u", token->slot);
+	inventory_note_disk(op, disk, u, token);
 	r = envelope_volume_put_slot(u->volume, token, e);
 	return r < 0 ? r : envelope_volume_slots(u->volume, u->slots, &u->n_slots, e);
 }
@@ -138,7 +140,7 @@ static int add_slot(struct op *op, struct addition *a, struct unlocked *u, struc
 	if (!r && a->recovery)
 		r = recovery_print(op, a->recovery, e);
 	if (!r)
-		r = write_slot(op, u, &a->token, e);
+		r = write_slot(op, &a->disk, u, &a->token, e);
 	if (!r)
 		header_changed(op, u, opened);
 	return r;
@@ -257,6 +259,7 @@ int op_slot_remove(struct op *op, struct json_object **result, struct envelope_e
 	if (r)
 		return r;
 	header_changed(op, &u, opened);
+	inventory_note_disk(op, &removal.disk, &u, NULL);
 	log_change(&u, "slot %u is removed%s", removal.slot, removal.force ? ", by force" : "");
 	*result = json_object_new_object();
 	json_object_object_add(*result, "slots", op_slots(u.slots, u.n_slots));

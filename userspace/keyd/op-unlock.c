@@ -12,6 +12,7 @@
 #include "crypto.h"
 #include "device-use.h"
 #include "device.h"
+#include "inventory.h"
 #include "lease.h"
 #include "log.h"
 #include "note.h"
@@ -121,6 +122,10 @@ static int give_key(struct op *op, const struct table *table, const struct unloc
 		r = check_may_resume(op, table, &opened, e);
 	if (!r)
 		r = broker_table(op, BROKER_SET_KEY, table, &opened, u.dek, e);
+	/* Not before: it may be written to the very disk that has no key */
+	if (!r && !op->remembered)
+		inventory_note(op, &(struct inventory_entry) { path, header, u.geometry->uuid,
+							       u.slots, u.n_slots, NULL });
 	if (r && !by->recovery && (fenced || !goes_without_kek(op, table->name)))
 		wait_for_keks(op, table, &u);
 	return r;

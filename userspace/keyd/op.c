@@ -55,6 +55,7 @@ static const struct method methods[] = {
 	{ "KekList", RIGHT_GROUP, READS_KEK, op_kek_list },
 	{ "KekShow", RIGHT_GROUP, READS_KEK, op_kek_show },
 	{ "KekCheck", RIGHT_USE | RIGHT_ADMINISTER, USES_KEK, op_kek_check },
+	{ "KekUsage", RIGHT_GROUP | RIGHT_ADMINISTER, READS_KEK, op_kek_usage },
 	{ "KekRotate", RIGHT_ADMINISTER, CHANGES_KEK, op_kek_rotate },
 	{ "KekDisable", RIGHT_ADMINISTER, CHANGES_KEK, op_kek_disable },
 	{ "KekEnable", RIGHT_ADMINISTER, CHANGES_KEK, op_kek_enable },

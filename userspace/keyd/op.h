@@ -70,6 +70,7 @@ int op_kek_create(struct op *op, struct json_object **result, struct envelope_er
 int op_kek_check(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_list(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_show(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_kek_usage(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_rotate(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_disable(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_enable(struct op *op, struct json_object **result, struct envelope_error *e);

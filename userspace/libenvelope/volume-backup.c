@@ -70,6 +70,27 @@ static int remove_older(const char *directory, const char *uuid,
 	return failed < 0 ? failed : removed;
 }
 
+static int may_be_backup(const char *name)
+{
+	return strlen(name) > ENVELOPE_UUID_TEXT && name[ENVELOPE_UUID_TEXT] == '-';
+}
+
+int envelope_volume_list_backups(const char *directory, char ***names, struct envelope_error *e)
+{
+	int r = envelope_file_list(directory, SUFFIX, may_be_backup, names);
+
+	return r < 0 ? envelope_fail_file(e, directory, -r) : 0;
+}
+
+int envelope_volume_load_backup(const char *directory, const char *name,
+				struct envelope_volume **volume, struct envelope_error *e)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s" SUFFIX, directory, name);
+	return envelope_volume_load(path, NULL, volume, e);
+}
+
 int envelope_volume_forget_backups(const char *directory, const char *uuid)
 {
 	int leftovers = remove_older(directory, uuid, is_leftover, 0);

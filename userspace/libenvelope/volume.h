@@ -215,6 +215,16 @@ int envelope_volume_backup(struct envelope_volume *volume, const char *directory
 			   struct envelope_error *e);
 
 /**
+ * envelope_volume_list_backups() - names of all backups in it, of all volumes, sorted
+ * @names: without the suffix, UUID-TIME; malloc'ed array of malloc'ed names, NULL-terminated
+ */
+int envelope_volume_list_backups(const char *directory, char ***names, struct envelope_error *e);
+
+/** envelope_volume_load_backup() - the header in it, by its name in that list */
+int envelope_volume_load_backup(const char *directory, const char *name,
+				struct envelope_volume **volume, struct envelope_error *e);
+
+/**
  * envelope_volume_forget_backups() - remove every backup of this uuid
  * Return: how many, or -errno where one is still there.
  */

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "inventory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "record.h"
+#include "set.h"
+#include "sets.h"
+
+#define DAY_TEXT (sizeof("2026-01-31") - 1)
+
+/* Which it has its shares from now, or had when they were those of the set */
+static void find_set(struct op *op, const struct envelope_token *token,
+		     const struct envelope_record *old, struct envelope_record_slot *slot)
+{
+	char **names;
+	bool has = false;
+
+	if (envelope_set_list(op->manager->sets_dir, &names, NULL))
+		return;
+	for (char **name = names; *name; name++) {
+		if (!has && !set_has(op, *name, token, &has, NULL) && has)
+			strcpy(slot->set, *name);
+		free(*name);
+	}
+	free(names);
+	for (unsigned int i = 0; !has && i < old->n_slots; i++)
+		if (old->slots[i].slot == slot->slot &&
+		    !strcmp(old->slots[i].created, slot->created))
+			strcpy(slot->set, old->slots[i].set);
+}
+
+static void add(struct op *op, const struct envelope_token *token,
+		const struct envelope_record *old, struct envelope_record *record)
+{
+	struct envelope_record_slot *slot = &record->slots[record->n_slots++];
+
+	envelope_record_slot(token, slot);
+	find_set(op, token, old, slot);
+}
+
+static void fill(struct op *op, const struct inventory_entry *entry,
+		 const struct envelope_record *old, struct envelope_record *record)
+{
+	strcpy(record->uuid, entry->uuid);
+	snprintf(record->device, sizeof(record->device), "%s", entry->device);
+	snprintf(record->header, sizeof(record->header), "%s", entry->header);
+	gethostname(record->host, sizeof(record->host) - 1);
+	envelope_time_now(record->seen);
+	for (size_t i = 0; i < entry->n; i++)
+		add(op, &entry->slots[i].token, old, record);
+	if (entry->coming)
+		add(op, entry->coming, old, record);
+}
+
+/* A host may open a thousand volumes at once: what says nothing new within a day is not written */
+static bool says_the_same(struct envelope_record *old, const struct envelope_record *new)
+{
+	if (strncmp(old->seen, new->seen, DAY_TEXT))
+		return false;
+	strcpy(old->seen, new->seen);
+	return !memcmp(old, new, sizeof(*old));
+}
+
+void inventory_note(struct op *op, const struct inventory_entry *entry)
+{
+	struct envelope_record *old = calloc(1, sizeof(*old)), *record = calloc(1, sizeof(*record));
+	const char *directory = op->manager->inventory_dir;
+	struct envelope_error e = { .message = "out of memory" };
+	bool good = old && record;
+
+	if (good) {
+		if (envelope_record_read(directory, entry->uuid, old, NULL))
+			memset(old, 0, sizeof(*old));
+		fill(op, entry, old, record);
+		good = says_the_same(old, record) || !envelope_record_write(directory, record, &e);
+	}
+	if (!good)
+		log_line(LOG_WARNING, &(struct log_fields) { .volume = entry->uuid },
+			 "%s: volume %s is not in the inventory as it is: %s", entry->device,
+			 entry->uuid, e.message);
+	free(old);
+	free(record);
+}
+
+void inventory_forget(struct op *op, const char *uuid)
+{
+	struct envelope_error e;
+
+	if (envelope_record_remove(op->manager->inventory_dir, uuid, &e))
+		log_line(LOG_WARNING, &(struct log_fields) { .volume = uuid },
+			 "volume %s is in the inventory still: %s", uuid, e.message);
+}
