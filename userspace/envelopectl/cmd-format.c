@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* format, rewrap, clone-fix, erase: what changes a header. */
+/* format, clone-fix, erase: what changes a header. */
 #include <stdio.h>
 #include <string.h>
 
@@ -66,65 +66,6 @@ static int run_format(struct context *context, const struct arguments *a, struct
 const struct command command_format = {
 	"format",	"DEVICE",   1, 1, "Make a volume: a fresh data key, wrapped by a KEK",
 	format_options, run_format,
-};
-
-enum { REWRAP_KEK, REWRAP_THRESHOLD, REWRAP_SET, REWRAP_SLOT, REWRAP_DRY_RUN, REWRAP_HEADER };
-
-static const struct option_spec rewrap_options[] = {
-	[REWRAP_KEK] = { "kek", "NAME", "by this KEK instead; may be repeated" },
-	[REWRAP_THRESHOLD] = { "threshold", "N", "so many of its KEKs together open it" },
-	[REWRAP_SET] = { "set", "NAME", "make it one of an encryption set" },
-	[REWRAP_SLOT] = { "slot", "N", "which slot, where it has more than one of KEKs" },
-	[REWRAP_DRY_RUN] = { "dry-run", NULL, "only tell what would be done" },
-	[REWRAP_HEADER] = HEADER_OPTION,
-	{ NULL, NULL, NULL },
-};
-
-static void print_rewrap(const char *device, struct json_object *reply, bool dry_run)
-{
-	struct json_object *due, *slots;
-	size_t n = member_array(reply, "due", &due);
-
-	if (!n) {
-		printf("%s: wrapped as it is to be already; nothing was written\n", device);
-		return;
-	}
-	printf("%s: slot%s", device, n > 1 ? "s" : "");
-	for (size_t i = 0; i < n; i++)
-		printf("%s %s", i ? "," : "",
-		       json_object_get_string(json_object_array_get_idx(due, i)));
-	if (dry_run) {
-		printf(" would be rewrapped; nothing was written\n");
-		return;
-	}
-	printf(" rewrapped; the data is untouched:\n");
-	n = member_array(reply, "slots", &slots);
-	for (size_t i = 0; i < n; i++)
-		print_slot(json_object_array_get_idx(slots, i));
-}
-
-static int run_rewrap(struct context *context, const struct arguments *a, struct envelope_error *e)
-{
-	_cleanup_json_ struct json_object *parameters = json_object_new_object(), *reply = NULL;
-	int r = add_disk(parameters, a, REWRAP_HEADER, e);
-
-	if (r == 0)
-		r = add_number(parameters, "threshold", a->values[REWRAP_THRESHOLD], e);
-	if (r == 0)
-		r = add_number(parameters, "slot", a->values[REWRAP_SLOT], e);
-	add_list(parameters, "keks", a, REWRAP_KEK);
-	add_text(parameters, "set", a->values[REWRAP_SET]);
-	add_flag(parameters, "dry_run", a->values[REWRAP_DRY_RUN]);
-	if (r == 0)
-		r = client_call(context, "Rewrap", parameters, &reply, e);
-	if (r == 0 && !output_json(context, reply))
-		print_rewrap(a->words[0], reply, a->values[REWRAP_DRY_RUN]);
-	return r;
-}
-
-const struct command command_rewrap = {
-	"rewrap",	"DEVICE",   1, 1, "Wrap its key by the newest versions, or by other KEKs",
-	rewrap_options, run_rewrap,
 };
 
 enum { CLONE_ACCEPT_NEW, CLONE_HEADER };

@@ -78,7 +78,7 @@ static int run_rotate(struct context *context, const struct arguments *a, struct
 
 	if (kek)
 		printf("KEK %s: version %s is the newest; older ones still unwrap.\n"
-		       "Rewrap each disk to follow: envelopectl rewrap DEVICE\n",
+		       "Rewrap the disks to follow: envelopectl rewrap --all\n",
 		       a->words[0], member(kek, "current"));
 	return r;
 }

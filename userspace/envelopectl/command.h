@@ -63,8 +63,8 @@ extern const struct command command_format, command_adopt, command_release, comm
 	command_dump, command_rewrap, command_erase, command_set_create, command_set_list,
 	command_set_show, command_slot_add, command_slot_remove, command_slot_list,
 	command_kek_create, command_kek_list, command_kek_show, command_kek_check,
-	command_kek_usage, command_kek_rotate, command_kek_disable, command_kek_enable,
-	command_key_check;
+	command_inventory, command_kek_usage, command_kek_rotate, command_kek_disable,
+	command_kek_enable, command_key_check;
 
 /* arguments.c */
 
@@ -151,6 +151,24 @@ struct key_input {
 int client_call_keyed(const struct context *context, const char *method,
 		      struct json_object *parameters, const struct key_input *key,
 		      struct json_object **reply, struct envelope_error *e);
+
+/* rewrap-many.c */
+
+#define REWRAP_JOBS_MAX 64
+
+/**
+ * rewrap_many() - the volumes of the inventory, several at once
+ * @set:	only those of this encryption set; NULL: all
+ * @parameters: of each call, but for the volume
+ * @jobs:	how many at once; REWRAP_JOBS_MAX at most
+ *
+ * One that fails is told of, and keeps no other from its turn; the error is that of the first.
+ */
+int rewrap_many(struct context *context, const char *set, struct json_object *parameters,
+		unsigned int jobs, struct envelope_error *e);
+
+/** print_rewrap() - what came of one volume, for people: a line, and its slots if so wished */
+void print_rewrap(const char *device, struct json_object *reply, bool dry_run, bool with_slots);
 
 /* output.c */
 

@@ -15,23 +15,40 @@
 
 /* Which it has its shares from now, or had when they were those of the set */
 static void find_set(struct op *op, const struct envelope_token *token,
-		     const struct envelope_record *old, struct envelope_record_slot *slot)
+		     const struct envelope_record *old, char set[static ENVELOPE_KEK_NAME_MAX + 1])
 {
 	char **names;
 	bool has = false;
 
+	*set = '\0';
 	if (envelope_set_list(op->manager->sets_dir, &names, NULL))
 		return;
+	for (unsigned int i = 0; i < old->n_slots; i++)
+		if (!memcmp(old->slots[i].salt, token->salt, sizeof(token->salt)))
+			strcpy(set, old->slots[i].set);
 	for (char **name = names; *name; name++) {
 		if (!has && !set_has(op, *name, token, &has, NULL) && has)
-			strcpy(slot->set, *name);
+			strcpy(set, *name);
 		free(*name);
 	}
 	free(names);
-	for (unsigned int i = 0; !has && i < old->n_slots; i++)
-		if (old->slots[i].slot == slot->slot &&
-		    !strcmp(old->slots[i].created, slot->created))
-			strcpy(slot->set, old->slots[i].set);
+}
+
+void inventory_set(struct op *op, const char *uuid, const struct envelope_token *token,
+		   char name[static ENVELOPE_KEK_NAME_MAX + 1])
+{
+	struct envelope_record *record = calloc(1, sizeof(*record));
+	struct envelope_token set;
+
+	*name = '\0';
+	if (!record)
+		return;
+	if (envelope_record_read(op->manager->inventory_dir, uuid, record, NULL))
+		record->n_slots = 0;
+	find_set(op, token, record, name);
+	if (*name && envelope_set_load(op->manager->sets_dir, name, &set, NULL))
+		*name = '\0';
+	free(record);
 }
 
 static void add(struct op *op, const struct envelope_token *token,
@@ -40,7 +57,7 @@ static void add(struct op *op, const struct envelope_token *token,
 	struct envelope_record_slot *slot = &record->slots[record->n_slots++];
 
 	envelope_record_slot(token, slot);
-	find_set(op, token, old, slot);
+	find_set(op, token, old, slot->set);
 }
 
 static void fill(struct op *op, const struct inventory_entry *entry,

@@ -35,6 +35,13 @@ static inline void inventory_note_disk(struct op *op, const struct op_disk *disk
 						   u->slots, u->n_slots, coming });
 }
 
+/**
+ * inventory_set() - of which set is this slot?
+ * @name: "" where it is of none that is there: it has the shares of none, and no record says so
+ */
+void inventory_set(struct op *op, const char *uuid, const struct envelope_token *token,
+		   char name[static ENVELOPE_KEK_NAME_MAX + 1]);
+
 /** inventory_forget() - the volume is no more */
 void inventory_forget(struct op *op, const char *uuid);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "broker-client.h"
+#include "recovery.h"
 #include "worker.h"
 
 static int remembered(struct op *op, const char *name, struct envelope_kek_config *config,
@@ -74,4 +75,23 @@ int kek_ensure_all(struct op *op, const struct policy *policy, struct envelope_e
 	for (unsigned int i = 0; i < policy->n && !r; i++)
 		r = kek_ensure(op, policy->keks[i], &created, &current, e);
 	return r;
+}
+
+int kek_current(struct op *op, const struct envelope_token *token, bool *current,
+		struct envelope_error *e)
+{
+	struct envelope_worker_reply attributes;
+	int r;
+
+	*current = true;
+	for (unsigned int i = 0; i < token->n_shares; i++) {
+		if (envelope_recovery_is(&token->shares[i]))
+			continue; /* it has one version, and is not here */
+		r = kek_attributes(op, token->shares[i].kek, &attributes, e);
+		if (r)
+			return r;
+		if (strcmp(attributes.version, token->shares[i].version))
+			*current = false;
+	}
+	return 0;
 }

@@ -15,7 +15,11 @@ int kek_declared(struct op *op, const char *name, struct envelope_kek_config *co
 int kek_attributes(struct op *op, const char *name, struct envelope_worker_reply *reply,
 		   struct envelope_error *e);
 
-/** kek_ensure() - the same, but create the KEK `default` where it is not there yet */
+/** kek_current() - is each share of a slot or set by the version that its KEK wraps by now? */
+int kek_current(struct op *op, const struct envelope_token *token, bool *current,
+		struct envelope_error *e);
+
+/** kek_ensure() - as kek_attributes(), but create the KEK `default` where it is not there yet */
 int kek_ensure(struct op *op, const char *name, bool *created, struct envelope_worker_reply *reply,
 	       struct envelope_error *e);
 

@@ -26,13 +26,16 @@
  * @policy:	that one slot is to have; without a KEK or a set: its own
  * @threshold:	the same; 0: its own
  * @slot:	which that is; ANY_SLOT: the only one
+ * @uuid:	that the volume must have; "": whichever
+ * @other:	some slot has another policy than before
  * @due:	numbers of the slots that are, or were, to be sealed anew
  */
 struct rewrap {
 	struct op_disk disk;
 	struct policy policy;
 	uint32_t threshold, slot;
-	bool dry_run, changed;
+	char uuid[ENVELOPE_UUID_TEXT + 1];
+	bool dry_run, changed, other;
 	struct unlocked u;
 	struct json_object *due;
 };
@@ -42,10 +45,36 @@ static bool has_policy(const struct rewrap *w)
 	return w->policy.n || *w->policy.set || w->threshold;
 }
 
+static int read_uuid(struct op *op, struct rewrap *w, struct envelope_error *e)
+{
+	int r = op_text(op, "uuid", false, w->uuid, sizeof(w->uuid), e);
+
+	if (r || !*w->uuid || envelope_uuid_valid(w->uuid))
+		return r;
+	return envelope_fail(e, ENVELOPE_E_USAGE, "%s is no uuid", w->uuid);
+}
+
+/* Where disks are found by what an inventory says, another may be there by now */
+static int check_uuid(const struct rewrap *w, struct envelope_error *e)
+{
+	_cleanup_volume_ struct envelope_volume *volume = NULL;
+	const char *found;
+	int r = *w->uuid ? envelope_volume_load(w->disk.device, w->disk.header, &volume, e) : 0;
+
+	if (r || !volume)
+		return r;
+	found = envelope_volume_geometry(volume)->uuid;
+	if (!strcmp(w->uuid, found))
+		return 0;
+	envelope_fail(e, ENVELOPE_E_NOT_FOUND, "%s holds volume %s, not %s", w->disk.device, found,
+		      w->uuid);
+	return envelope_cure(e, "attach the disk that has it, and repeat this");
+}
+
 static int read_parameters(struct op *op, struct rewrap *w, struct envelope_error *e)
 {
-	static const char *const known[] = { "device", "header", "keks",    "threshold",
-					     "set",    "slot",	 "dry_run", NULL };
+	static const char *const known[] = { "device", "header",  "keks", "threshold", "set",
+					     "slot",   "dry_run", "uuid", NULL };
 	int r = op_known(op, known, e);
 
 	if (!r)
@@ -61,6 +90,8 @@ static int read_parameters(struct op *op, struct rewrap *w, struct envelope_erro
 		r = envelope_fail(e, ENVELOPE_E_USAGE, "a volume has the threshold of its set");
 	if (!r)
 		r = op_bool(op, "dry_run", &w->dry_run, e);
+	if (!r)
+		r = read_uuid(op, w, e);
 	return r ? r : op_disk(op, &w->disk, e);
 }
 
@@ -93,8 +124,10 @@ static int only_slot(struct rewrap *w, struct envelope_error *e)
 		if (w->slot != ANY_SLOT) {
 			envelope_fail(e, ENVELOPE_E_USAGE, "%s has more than one slot of KEKs",
 				      w->disk.device);
-			return envelope_cure(e, "say which is to have others: --slot N; see %s %s",
-					     "envelopectl slot list", w->disk.device);
+			return envelope_cure(e,
+					     "say which is to have others: --slot N; see "
+					     "envelopectl slot list %s",
+					     w->disk.device);
 		}
 		w->slot = token->slot;
 	}
@@ -136,39 +169,35 @@ static int choose_slot(struct rewrap *w, struct envelope_error *e)
 	return envelope_cure(e, "name all that it is to have: --kek");
 }
 
-static int is_current(struct op *op, const struct envelope_token *token, bool *current,
-		      struct envelope_error *e)
+/* A slot of a set stays one, unless it is to have KEKs of its own */
+static void policy_for(struct op *op, const struct rewrap *w, const struct envelope_token *token,
+		       struct policy *policy)
 {
-	struct envelope_worker_reply attributes;
-	int r;
-
-	*current = true;
-	for (unsigned int i = 0; i < token->n_shares; i++) {
-		if (envelope_recovery_is(&token->shares[i]))
-			continue; /* it has one version, and is not here */
-		r = kek_attributes(op, token->shares[i].kek, &attributes, e);
-		if (r)
-			return r;
-		if (strcmp(attributes.version, token->shares[i].version))
-			*current = false;
-	}
-	return 0;
+	*policy = w->policy;
+	if (has_policy(w))
+		return;
+	policy_of(token, policy);
+	inventory_set(op, w->u.geometry->uuid, token, policy->set);
 }
 
-static int is_due(struct op *op, const struct rewrap *w, const struct envelope_token *token,
+/* Neither the KEKs, nor their versions, nor the secret of the set are other ones */
+static int is_due(struct op *op, const struct policy *policy, const struct envelope_token *token,
 		  bool *due, struct envelope_error *e)
 {
-	bool same = true;
-	int r = 0;
+	struct envelope_token set;
+	bool same;
+	int r;
 
-	if (*w->policy.set)
-		r = set_has(op, w->policy.set, token, &same, e);
-	else if (has_policy(w))
-		same = policy_is(&w->policy, token);
+	if (*policy->set) {
+		r = set_renew(op, policy->set, NULL, true, due, &set, e);
+		if (!r && !*due)
+			r = set_has(op, policy->set, token, &same, e);
+		*due = *due || !same;
+		return r;
+	}
+	same = policy_is(policy, token);
+	r = same ? kek_current(op, token, &same, e) : 0;
 	*due = !same;
-	if (!r && same && !*w->policy.set)
-		r = is_current(op, token, &same, e);
-	*due |= !same;
 	return r;
 }
 
@@ -199,29 +228,43 @@ static int begin(struct op *op, struct rewrap *w, struct envelope_error *e)
 	return r;
 }
 
-static int renew(struct op *op, struct rewrap *w, struct envelope_slot *old,
-		 struct envelope_error *e)
+static int seal(struct op *op, struct rewrap *w, const struct policy *policy, unsigned int slot,
+		struct envelope_token *token, struct envelope_error *e)
 {
-	struct envelope_token token;
-	struct unlocked *u = &w->u;
-	struct policy policy = w->policy;
-	bool other_policy = has_policy(w);
-	int r = other_policy ? 0 : slot_trusted(u, &old->token, e);
+	struct envelope_token set;
+	bool due;
+	int r = *policy->set ? set_renew(op, policy->set, NULL, false, &due, &set, e) : 0;
 
 	if (r)
 		return r;
-	if (!other_policy)
-		policy_of(&old->token, &policy);
-	op_step(op, "wrapping slot %u anew", old->token.slot);
-	r = seal_slot(op, u->geometry, old->token.slot, &policy, u->dek, &token, e);
-	if (!r && other_policy)
+	op_step(op, "wrapping slot %u anew", slot);
+	return seal_slot(op, w->u.geometry, slot, policy, w->u.dek, token, e);
+}
+
+static int renew(struct op *op, struct rewrap *w, struct envelope_slot *old,
+		 const struct policy *policy, struct envelope_error *e)
+{
+	struct envelope_token token;
+	struct unlocked *u = &w->u;
+	struct policy was;
+	bool other;
+	int r = has_policy(w) ? 0 : slot_trusted(u, &old->token, e);
+
+	if (!r)
+		r = seal(op, w, policy, old->token.slot, &token, e);
+	if (r)
+		return r;
+	policy_of(&old->token, &was);
+	other = !policy_is(&was, &token); /* a set may have other KEKs now, too */
+	if (other)
 		r = envelope_volume_check_room(u->volume, &token, e);
 	if (!r)
 		r = begin(op, w, e);
-	if (!r && other_policy)
+	if (!r && other)
 		r = trust_widen(op, u, &token, e);
 	if (r)
 		return r;
+	w->other |= other;
 	op_step(op, "writing slot %u", old->token.slot);
 	inventory_note_disk(op, &w->disk, u, &token);
 	r = envelope_volume_replace_slot(u->volume, old->token_id, &token, e);
@@ -239,19 +282,21 @@ static int renew_due(struct op *op, struct rewrap *w, struct envelope_error *e)
 	for (size_t i = 0; i < u->n_slots && !r; i++) {
 		struct envelope_slot *slot = &u->slots[i];
 		const struct envelope_slot *other = twin(u, slot);
+		struct policy policy;
 		bool due = other;
 
 		if (other && other < slot)
 			continue; /* went with its twin */
 		if (has_policy(w) && slot->token.slot != w->slot)
 			continue;
+		policy_for(op, w, &slot->token, &policy);
 		if (!due)
-			r = is_due(op, w, &slot->token, &due, e);
+			r = is_due(op, &policy, &slot->token, &due, e);
 		if (r || !due)
 			continue;
 		json_object_array_add(w->due, json_object_new_int((int)slot->token.slot));
 		if (!w->dry_run)
-			r = renew(op, w, slot, e);
+			r = renew(op, w, slot, &policy, e);
 	}
 	return r;
 }
@@ -265,6 +310,8 @@ static int rewrap(struct op *op, struct rewrap *w, struct envelope_error *e)
 	if (!r)
 		r = check_keks(op, w, e);
 	if (!r)
+		r = check_uuid(w, e);
+	if (!r)
 		r = unlock_disk(op, &w->disk, NULL, u, e);
 	if (!r && has_policy(w))
 		r = choose_slot(w, e);
@@ -276,10 +323,10 @@ static int rewrap(struct op *op, struct rewrap *w, struct envelope_error *e)
 		inventory_note_disk(op, &w->disk, u, NULL);
 	if (r || !w->changed)
 		return r;
-	if (has_policy(w))
+	if (w->other)
 		u->shares = 0; /* which did open it need not be those that will */
 	r = envelope_volume_slots(u->volume, u->slots, &u->n_slots, e);
-	if (!r && has_policy(w))
+	if (!r && w->other)
 		r = trust_narrow(op, u, e);
 	if (r)
 		return r;

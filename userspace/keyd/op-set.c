@@ -55,6 +55,33 @@ int op_set_create(struct op *op, struct json_object **result, struct envelope_er
 	return 0;
 }
 
+int op_set_rewrap(struct op *op, struct json_object **result, struct envelope_error *e)
+{
+	static const char *const known[] = { "name", "keks", "threshold", "dry_run", NULL };
+	char name[ENVELOPE_KEK_NAME_MAX + 1];
+	bool dry_run = false, due;
+	struct envelope_token set;
+	struct policy policy;
+	int r = op_known(op, known, e);
+
+	if (!r)
+		r = op_text(op, "name", true, name, sizeof(name), e);
+	if (!r)
+		r = policy_read(op, &policy, e);
+	if (!r)
+		r = op_bool(op, "dry_run", &dry_run, e);
+	if (!r && !dry_run)
+		r = kek_ensure_all(op, &policy, e);
+	if (!r)
+		r = set_renew(op, name, policy.n ? &policy : NULL, dry_run, &due, &set, e);
+	if (r)
+		return r;
+	add_set(result, name, &set);
+	op_add_bool(*result, "due", due);
+	op_add_bool(*result, "changed", due && !dry_run);
+	return 0;
+}
+
 int op_set_show(struct op *op, struct json_object **result, struct envelope_error *e)
 {
 	static const char *const known[] = { "name", NULL };

@@ -62,6 +62,7 @@ int op_dump(struct op *op, struct json_object **result, struct envelope_error *e
 int op_rewrap(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_set_create(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_set_list(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_set_rewrap(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_set_show(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_slot_add(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_slot_remove(struct op *op, struct json_object **result, struct envelope_error *e);
@@ -70,6 +71,7 @@ int op_kek_create(struct op *op, struct json_object **result, struct envelope_er
 int op_kek_check(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_list(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_show(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_inventory(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_usage(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_rotate(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_disable(struct op *op, struct json_object **result, struct envelope_error *e);

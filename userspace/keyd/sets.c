@@ -2,36 +2,94 @@
 #include "sets.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "broker-client.h"
 #include "crypto.h"
 #include "gather.h"
+#include "kek.h"
+#include "log.h"
 #include "seal.h"
 #include "set.h"
 #include "shamir.h"
 
 #define SECRET_BYTES 32 /* that a set seals */
 
-int set_make(struct op *op, const char *name, const struct policy *policy,
-	     struct envelope_token *set, struct envelope_error *e)
+static int seal_secret(struct op *op, const struct envelope_geometry *geometry,
+		       const struct policy *policy, struct envelope_token *set,
+		       struct envelope_error *e)
 {
 	_cleanup_secret_ uint8_t *sealed = envelope_secret_alloc(SECRET_BYTES);
-	struct envelope_geometry geometry;
-	int r;
 
 	if (!sealed)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no locked memory: %s", strerror(errno));
 	if (envelope_random(sealed, SECRET_BYTES))
 		return envelope_fail(e, ENVELOPE_E_FAILED, "no random numbers for a set");
-	r = envelope_set_geometry(NULL, &geometry, e);
+	return seal_slot(op, geometry, 0, policy, sealed, set, e);
+}
+
+int set_make(struct op *op, const char *name, const struct policy *policy,
+	     struct envelope_token *set, struct envelope_error *e)
+{
+	struct envelope_geometry geometry;
+	int r = envelope_set_geometry(NULL, &geometry, e);
+
 	if (!r)
-		r = seal_slot(op, &geometry, 0, policy, sealed, set, e);
+		r = seal_secret(op, &geometry, policy, set, e);
 	if (!r)
 		r = envelope_set_write(op->manager->sets_dir, name, set, e);
 	return r ? r : broker_set(op, set, e);
+}
+
+/* The lock is held: nobody else gives it a secret meanwhile, and volumes of two would be of two
+ * sets */
+static int renew(struct op *op, const char *name, const struct policy *policy, bool dry_run,
+		 bool *due, struct envelope_token *set, struct envelope_error *e)
+{
+	struct envelope_geometry geometry;
+	struct policy own;
+	bool current = false;
+	int r = envelope_set_load(op->manager->sets_dir, name, set, e);
+
+	if (!r && (!policy || policy_is(policy, set)))
+		r = kek_current(op, set, &current, e);
+	*due = !current;
+	if (r || current || dry_run)
+		return r;
+	policy_of(set, &own);
+	op_step(op, "wrapping the secret of set %s anew", name);
+	r = envelope_set_geometry(set->uuid, &geometry, e);
+	if (!r)
+		r = seal_secret(op, &geometry, policy ?: &own, set, e);
+	if (!r)
+		r = envelope_set_replace(op->manager->sets_dir, name, set, e);
+	if (!r)
+		r = broker_set(op, set, e);
+	if (!r)
+		log_line(LOG_NOTICE,
+			 &(struct log_fields) { .id = LOG_ID_SET, .kek = set->shares[0].kek },
+			 "encryption set %s is wrapped anew", name);
+	return r;
+}
+
+int set_renew(struct op *op, const char *name, const struct policy *policy, bool dry_run, bool *due,
+	      struct envelope_token *set, struct envelope_error *e)
+{
+	int lock = open(op->manager->sets_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (lock < 0 || flock(lock, LOCK_EX))
+		r = envelope_fail_file(e, op->manager->sets_dir, errno);
+	else
+		r = renew(op, name, policy, dry_run, due, set, e);
+	if (lock >= 0)
+		close(lock);
+	return r;
 }
 
 /* An unlock of what is no volume */

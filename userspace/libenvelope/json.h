@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ENVELOPE_JSON_DEPTH 8
+#define ENVELOPE_JSON_DEPTH 10
 
 /**
  * envelope_json_parse() - one object, the whole text, nothing behind it

@@ -17,7 +17,8 @@
 
 static const char *const members[] = { "type", "format", "uuid",  "device", "header",
 				       "host", "seen",	 "slots", NULL };
-static const char *const slot_members[] = { "slot", "created", "threshold", "set", "shares", NULL };
+static const char *const slot_members[] = { "slot", "created", "salt", "threshold",
+					    "set",  "shares",  NULL };
 static const char *const share_members[] = { "kek", "version", NULL };
 
 static void path_of(char path[static PATH_MAX], const char *directory, const char *uuid)
@@ -32,6 +33,7 @@ void envelope_record_slot(const struct envelope_token *token, struct envelope_re
 	slot->threshold = token->threshold;
 	slot->n_shares = token->n_shares;
 	strcpy(slot->created, token->created);
+	memcpy(slot->salt, token->salt, sizeof(slot->salt));
 	for (unsigned int i = 0; i < token->n_shares; i++) {
 		strcpy(slot->shares[i].kek, token->shares[i].kek);
 		strcpy(slot->shares[i].version, token->shares[i].version);
@@ -77,12 +79,15 @@ static bool parse_shares(struct json_object *object, struct envelope_record_slot
 static bool parse_slot(struct json_object *object, struct envelope_record_slot *slot)
 {
 	uint64_t number, threshold;
+	size_t n;
 
 	if (!json_object_is_type(object, json_type_object) ||
 	    !envelope_json_members(object, slot_members) ||
 	    envelope_json_u64(object, "slot", 0, ENVELOPE_SLOTS_MAX - 1, &number) < 0 ||
 	    envelope_json_text(object, "created", slot->created, sizeof(slot->created)) < 0 ||
 	    !envelope_time_valid(slot->created) ||
+	    envelope_json_base64(object, "salt", slot->salt, sizeof(slot->salt), sizeof(slot->salt),
+				 &n) < 0 ||
 	    envelope_json_text(object, "set", slot->set, sizeof(slot->set)) < 0 ||
 	    (*slot->set && !envelope_kek_name_valid(slot->set)) || !parse_shares(object, slot) ||
 	    envelope_json_u64(object, "threshold", 1, slot->n_shares, &threshold) < 0)
@@ -171,6 +176,7 @@ static struct json_object *format_slot(const struct envelope_record_slot *slot)
 	}
 	json_object_object_add(object, "slot", json_object_new_int((int)slot->slot));
 	add_text(object, "created", slot->created);
+	envelope_json_add_base64(object, "salt", slot->salt, sizeof(slot->salt));
 	json_object_object_add(object, "threshold", json_object_new_int((int)slot->threshold));
 	add_text(object, "set", slot->set);
 	json_object_object_add(object, "shares", shares);

@@ -17,11 +17,13 @@
 
 /**
  * struct envelope_record_slot - a slot, without what is wrapped
- * @set: encryption set that it has its shares from; "": none
+ * @salt: of the token, which no other has
+ * @set:  encryption set that it has its shares from; "": none
  */
 struct envelope_record_slot {
 	unsigned int slot, threshold, n_shares;
 	char created[ENVELOPE_TIME_TEXT + 1];
+	uint8_t salt[sizeof(((struct envelope_token *)NULL)->salt)];
 	char set[ENVELOPE_KEK_NAME_MAX + 1];
 	struct {
 		char kek[ENVELOPE_KEK_NAME_MAX + 1];
@@ -33,8 +35,8 @@ struct envelope_record_slot {
  * struct envelope_record - UUID.json: what the header of a volume said when it was last seen
  *
  * {"type":"envelope-record","format":1,"uuid":…,"device":"/dev/vdb","header":"","host":…,
- *  "seen":…,"slots":[{"slot":0,"created":…,"threshold":1,"set":"","shares":
- *  [{"kek":"default","version":"1"}]}]}
+ *  "seen":…,"slots":[{"slot":0,"created":…,"salt":"base64, 32 bytes","threshold":1,"set":"",
+ *  "shares":[{"kek":"default","version":"1"}]}]}
  *
  * @device, @header: as they were named then; @header is "" where it is on the device
  * @host:	     whose record this is

@@ -62,24 +62,33 @@ int envelope_set_load(const char *directory, const char *name, struct envelope_t
 	return r ? damaged(path, "not an encryption set, or damaged", e) : 0;
 }
 
-int envelope_set_write(const char *directory, const char *name, const struct envelope_token *token,
-		       struct envelope_error *e)
+int envelope_set_replace(const char *directory, const char *name,
+			 const struct envelope_token *token, struct envelope_error *e)
 {
 	char path[PATH_MAX], *text;
-	struct stat st;
 	int r = path_of(directory, name, path, e);
 
 	if (r)
 		return r;
-	if (lstat(path, &st) == 0)
-		return envelope_fail(e, ENVELOPE_E_EXISTS, "there is an encryption set %s already",
-				     name);
 	text = envelope_token_format(token);
 	if (!text)
 		return envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
 	r = envelope_file_replace(path, text, strlen(text), 0600);
 	free(text);
 	return r < 0 ? envelope_fail_file(e, path, -r) : 0;
+}
+
+int envelope_set_write(const char *directory, const char *name, const struct envelope_token *token,
+		       struct envelope_error *e)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int r = path_of(directory, name, path, e);
+
+	if (!r && lstat(path, &st) == 0)
+		r = envelope_fail(e, ENVELOPE_E_EXISTS, "there is an encryption set %s already",
+				  name);
+	return r ? r : envelope_set_replace(directory, name, token, e);
 }
 
 int envelope_set_list(const char *directory, char ***names, struct envelope_error *e)

@@ -22,6 +22,10 @@ int envelope_set_load(const char *directory, const char *name, struct envelope_t
 int envelope_set_write(const char *directory, const char *name, const struct envelope_token *token,
 		       struct envelope_error *e);
 
+/** envelope_set_replace() - the same, of one that is there */
+int envelope_set_replace(const char *directory, const char *name,
+			 const struct envelope_token *token, struct envelope_error *e);
+
 /**
  * envelope_set_list() - names of all sets, sorted
  * @names: malloc'ed array of malloc'ed names, NULL-terminated

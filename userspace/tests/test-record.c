@@ -7,8 +7,10 @@
 #include "record.h"
 
 #define UUID "7c0b6a1e-52a7-4e0e-9d0a-6f3a4f9f2b11"
+#define SALT "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define SLOT                                                                                       \
-	"{\"slot\":0,\"created\":\"2026-01-31T12:00:00Z\",\"threshold\":1,\"set\":\"\","           \
+	"{\"slot\":0,\"created\":\"2026-01-31T12:00:00Z\",\"salt\":\"" SALT                        \
+	"\",\"threshold\":1,\"set\":\"\","                                                         \
 	"\"shares\":"                                                                              \
 	"[{\"kek\":\"default\",\"version\":\"1\"}]}"
 #define RECORD(slots)                                                                              \
@@ -24,7 +26,8 @@ static void largest(struct envelope_record *record)
 {
 	struct envelope_token token = { .threshold = ENVELOPE_SHARES_MAX,
 					.n_shares = ENVELOPE_SHARES_MAX,
-					.created = "2026-01-31T12:00:00Z" };
+					.created = "2026-01-31T12:00:00Z",
+					.salt = { 1, 2, 3 } };
 
 	for (unsigned int i = 0; i < ENVELOPE_SHARES_MAX; i++) {
 		memset(token.shares[i].kek, 'k', ENVELOPE_KEK_NAME_MAX);
@@ -92,18 +95,24 @@ static void test_damaged(void **state)
 		RECORD("{}"),
 		RECORD(SLOT "," SLOT ",null"),
 		/* a threshold that its shares do not reach, none, a slot that there cannot be */
-		RECORD("{\"slot\":0,\"created\":\"2026-01-31T12:00:00Z\",\"threshold\":2,\"set\":"
+		RECORD("{\"slot\":0,\"created\":\"2026-01-31T12:00:00Z\",\"salt\":\"" SALT
+		       "\",\"threshold\":2,\"set\":"
 		       "\"\",\"shares\":[{\"kek\":\"default\",\"version\":\"1\"}]}"),
-		RECORD("{\"slot\":0,\"created\":\"2026-01-31T12:00:00Z\",\"threshold\":1,\"set\":"
+		RECORD("{\"slot\":0,\"created\":\"2026-01-31T12:00:00Z\",\"salt\":\"" SALT
+		       "\",\"threshold\":1,\"set\":"
 		       "\"\",\"shares\":[]}"),
-		RECORD("{\"slot\":31,\"created\":\"2026-01-31T12:00:00Z\",\"threshold\":1,\"set\":"
+		RECORD("{\"slot\":31,\"created\":\"2026-01-31T12:00:00Z\",\"salt\":\"" SALT
+		       "\",\"threshold\":1,\"set\":"
 		       "\"\",\"shares\":[{\"kek\":\"default\",\"version\":\"1\"}]}"),
 		/* names that none can be */
-		RECORD("{\"slot\":0,\"created\":\"2026-01-31T12:00:00Z\",\"threshold\":1,\"set\":"
+		RECORD("{\"slot\":0,\"created\":\"2026-01-31T12:00:00Z\",\"salt\":\"" SALT
+		       "\",\"threshold\":1,\"set\":"
 		       "\"../a\",\"shares\":[{\"kek\":\"default\",\"version\":\"1\"}]}"),
-		RECORD("{\"slot\":0,\"created\":\"2026-01-31T12:00:00Z\",\"threshold\":1,\"set\":"
+		RECORD("{\"slot\":0,\"created\":\"2026-01-31T12:00:00Z\",\"salt\":\"" SALT
+		       "\",\"threshold\":1,\"set\":"
 		       "\"\",\"shares\":[{\"kek\":\"a b\",\"version\":\"1\"}]}"),
-		RECORD("{\"slot\":0,\"created\":\"2026-01-31T12:00:00Z\",\"threshold\":1,\"set\":"
+		RECORD("{\"slot\":0,\"created\":\"2026-01-31T12:00:00Z\",\"salt\":\"" SALT
+		       "\",\"threshold\":1,\"set\":"
 		       "\"\",\"shares\":[{\"kek\":\"default\",\"version\":\"1 2\"}]}"),
 		/* another volume's */
 		"{\"type\":\"envelope-record\",\"format\":1,\"uuid\":\"00000000-52a7-4e0e-9d0a-"
