@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(!strcmp(config.provider, "service") && config.lease >= ENVELOPE_LEASE_MIN &&
 			config.lease <= ENVELOPE_LEASE_MAX && config.check_interval &&
 			config.check_interval <= ENVELOPE_CHECK_MAX &&
+			config.rotation_interval <= ENVELOPE_ROTATION_MAX &&
 			envelope_access_valid(&config.use) &&
 			envelope_access_valid(&config.administer) &&
 			config.on_state[ENVELOPE_PROVIDER_OK] == ENVELOPE_LOSS_LEASE);

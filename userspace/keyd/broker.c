@@ -431,7 +431,8 @@ static bool config_valid(const struct envelope_kek_config *config)
 	       memchr(config->keystore, '\0', sizeof(config->keystore)) &&
 	       envelope_access_valid(&config->use) && envelope_access_valid(&config->administer) &&
 	       config->lease <= ENVELOPE_LEASE_MAX && config->check_interval &&
-	       config->check_interval <= ENVELOPE_CHECK_MAX;
+	       config->check_interval <= ENVELOPE_CHECK_MAX &&
+	       config->rotation_interval <= ENVELOPE_ROTATION_MAX;
 }
 
 static bool pin_valid(const struct envelope_pin *pin)

@@ -189,6 +189,8 @@ struct health *health_get(struct manager *m, const struct envelope_token *token,
 		snprintf(h->problem, sizeof(h->problem), "it was not asked yet");
 		LIST_INSERT_HEAD(&m->healths, h, link);
 		check_in(h, 0);
+		h->config = *config;
+		follow_begin(h);
 	}
 	h->config = *config;
 	h->users++;
@@ -198,6 +200,7 @@ struct health *health_get(struct manager *m, const struct envelope_token *token,
 static void health_free(struct health *h)
 {
 	worker_cancel(&h->call);
+	follow_end(h);
 	sd_event_source_disable_unref(h->timer);
 	envelope_secret_free(h->plain);
 	LIST_REMOVE(h, link);
@@ -258,6 +261,13 @@ void health_declare(struct manager *m, const struct envelope_kek_config *config)
 	struct health *h;
 
 	LIST_FOREACH(h, &m->healths, link)
-	if (!strcmp(share_of(h)->kek, config->name))
+	if (!strcmp(share_of(h)->kek, config->name)) {
+		bool other = h->config.rotation_interval != config->rotation_interval;
+
 		h->config = *config;
+		if (!other)
+			continue;
+		follow_end(h);
+		follow_begin(h);
+	}
 }

@@ -12,6 +12,7 @@
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
 
+#include "follow.h"
 #include "kek-config.h"
 #include "token.h"
 #include "verdict.h"
@@ -35,6 +36,7 @@ struct health {
 	uint8_t *plain; /* locked memory for what is unwrapped */
 	struct worker_call call;
 	sd_event_source *timer;
+	struct follow follow;
 };
 
 /**

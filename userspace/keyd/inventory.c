@@ -104,6 +104,27 @@ void inventory_note(struct op *op, const struct inventory_entry *entry)
 	free(record);
 }
 
+static bool has_salt(const struct envelope_record *record, const uint8_t *salt)
+{
+	for (unsigned int i = 0; i < record->n_slots; i++)
+		if (!memcmp(record->slots[i].salt, salt, sizeof(record->slots[i].salt)))
+			return true;
+	return false;
+}
+
+bool inventory_knows(struct op *op, const char *uuid, const struct envelope_slot *slots, size_t n)
+{
+	struct envelope_record *record = calloc(1, sizeof(*record));
+	bool knows = record &&
+		     !envelope_record_read(op->manager->inventory_dir, uuid, record, NULL) &&
+		     record->n_slots == n;
+
+	for (size_t i = 0; knows && i < n; i++)
+		knows = has_salt(record, slots[i].token.salt);
+	free(record);
+	return knows;
+}
+
 void inventory_forget(struct op *op, const char *uuid)
 {
 	struct envelope_error e;

@@ -42,6 +42,10 @@ static inline void inventory_note_disk(struct op *op, const struct op_disk *disk
 void inventory_set(struct op *op, const char *uuid, const struct envelope_token *token,
 		   char name[static ENVELOPE_KEK_NAME_MAX + 1]);
 
+/** inventory_knows() - are these the slots, all of them, that this host has seen or written last?
+ */
+bool inventory_knows(struct op *op, const char *uuid, const struct envelope_slot *slots, size_t n);
+
 /** inventory_forget() - the volume is no more */
 void inventory_forget(struct op *op, const char *uuid);
 

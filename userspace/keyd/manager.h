@@ -69,6 +69,7 @@ struct device {
 	sd_event_source *timer;
 	/* Giving it a key, see takeover.h */
 	char problem[512]; /* why it has none of this process */
+	bool behind;	   /* its volume is to be rewrapped, see follow.h */
 	bool wanted;	   /* as soon as there is a session for that */
 	bool taking;	   /* a session is at it */
 	sd_event_source *retry;
@@ -86,6 +87,7 @@ struct manager {
 	int zygote; /* socket, see zygote.h; -1: none */
 	bool stopping;
 	bool reloading, reload_again; /* see reload.h */
+	bool following;		      /* a session is at it, see follow.h */
 	uint64_t key_number;	      /* the highest n given to a key so far */
 	uint64_t jumped; /* that this machine is not where it was, was noticed; µs of boot time */
 	uint64_t restored; /* seconds of boot time of the last restore that is no news */

@@ -69,6 +69,13 @@ const struct method method_takeover = {
 	.run = op_unlock,
 };
 
+const struct method method_follow = {
+	.name = "follow",
+	.allowed = CHANGES_DISK | CHANGES_NAME | USES_SET | CHANGES_KEK |
+		   BROKER_BIT(BROKER_OPENED) | BROKER_BIT(BROKER_PROBLEM),
+	.run = op_follow,
+};
+
 const struct method method_reload = {
 	.name = "reload",
 	.allowed = ANY | BROKER_BIT(BROKER_KEK_DECLARED) | BROKER_BIT(BROKER_PROBLEM),

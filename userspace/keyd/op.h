@@ -48,7 +48,7 @@ struct method {
 const struct method *method_find(const char *name);
 
 /* Not in the interface */
-extern const struct method method_takeover, method_reload;
+extern const struct method method_takeover, method_follow, method_reload;
 
 int op_format(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_adopt(struct op *op, struct json_object **result, struct envelope_error *e);
@@ -66,6 +66,7 @@ int op_set_rewrap(struct op *op, struct json_object **result, struct envelope_er
 int op_set_show(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_slot_add(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_slot_remove(struct op *op, struct json_object **result, struct envelope_error *e);
+int op_follow(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_erase(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_create(struct op *op, struct json_object **result, struct envelope_error *e);
 int op_kek_check(struct op *op, struct json_object **result, struct envelope_error *e);

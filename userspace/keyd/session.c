@@ -13,6 +13,7 @@
 
 #include "broker-client.h"
 #include "device.h"
+#include "follow.h"
 #include "health.h"
 #include "lease.h"
 #include "log.h"
@@ -187,14 +188,17 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 		forget_unless_mapped(s);
 	if (s->reloaded)
 		restarted(m, s->table.name);
-	if (*s->device)
+	if (s->method == &method_takeover)
 		takeover_ended(m, s->device, done);
+	if (s->method == &method_follow)
+		follow_ended(m, s->device, done);
 	if (s->method == &method_reload)
 		reload_ended(m, done);
 	release_client(s, answered);
 	session_free(s);
 	health_tell(m); /* what it proved on the way, whatever came of it */
 	takeover_go_on(m);
+	follow_go_on(m);
 	manager_quit_if_idle(m);
 	return 0;
 }

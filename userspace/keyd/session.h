@@ -30,7 +30,7 @@ struct session {
 	const struct method *method;
 	bool own;			 /* envelope-keyd's: no client asked for it */
 	struct identity who;		 /* else: who did */
-	char device[TABLE_NAME_MAX + 1]; /* being taken over; "" for a client's session */
+	char device[TABLE_NAME_MAX + 1]; /* of a session of our own; "": of a client's */
 	pid_t pid;
 	int fd; /* of the broker */
 	sd_event_source *io, *child, *deadline;
@@ -51,7 +51,7 @@ struct session {
 
 /**
  * session_start() - run a method in a process of its own
- * @client:	NULL for a device that is taken over
+ * @client:	NULL for a device that is taken over, or follows its KEK
  * @parameters: may be NULL
  * @more:	the client wants progress
  */

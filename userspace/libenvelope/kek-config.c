@@ -72,6 +72,11 @@ static bool set_interval(struct envelope_kek_config *config, const char *value, 
 	return set_number(&config->check_interval, value, 1, ENVELOPE_CHECK_MAX);
 }
 
+static bool set_rotation(struct envelope_kek_config *config, const char *value, unsigned int state)
+{
+	return set_number(&config->rotation_interval, value, 0, ENVELOPE_ROTATION_MAX);
+}
+
 static bool set_loss(struct envelope_kek_config *config, const char *value, unsigned int state)
 {
 	int loss = find_word(losses, value);
@@ -139,6 +144,7 @@ static const struct {
 	{ "kek", "provider", "the name of a provider", set_provider, 0 },
 	{ "kek", "lease", "5 to 86400 seconds", set_lease, 0 },
 	{ "kek", "check_interval", "1 to 3600 seconds", set_interval, 0 },
+	{ "kek", "rotation_interval", "0 to 2592000 seconds", set_rotation, 0 },
 	{ "kek", "on_throttled", LOSS, ENVELOPE_PROVIDER_THROTTLED },
 	{ "kek", "on_unreachable", LOSS, ENVELOPE_PROVIDER_UNREACHABLE },
 	{ "kek", "on_denied", LOSS, ENVELOPE_PROVIDER_DENIED },
@@ -259,6 +265,7 @@ void envelope_kek_config_default(struct envelope_kek_config *config, const char 
 	snprintf(config->keystore, sizeof(config->keystore), "%s", ENVELOPE_KEYSTORE_DIRECTORY);
 	config->lease = ENVELOPE_LEASE_DEFAULT;
 	config->check_interval = ENVELOPE_CHECK_DEFAULT;
+	config->rotation_interval = ENVELOPE_ROTATION_DEFAULT;
 	config->resume = ENVELOPE_RESUME_HELD;
 	config->cache = true;
 	/* Somebody decided these; a network that fails did not */
@@ -350,6 +357,7 @@ static char *format(const struct envelope_kek_config *config)
 		return NULL;
 	fprintf(file, "[kek]\nprovider = %s\nlease = %u\ncheck_interval = %u\n", config->provider,
 		config->lease, config->check_interval);
+	fprintf(file, "rotation_interval = %u\n", config->rotation_interval);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (keys[i].set == set_loss)
 			fprintf(file, "%s = %s\n", keys[i].name,

@@ -18,6 +18,8 @@
 #define ENVELOPE_LEASE_MAX	    86400 /* seconds */
 #define ENVELOPE_CHECK_DEFAULT	    60	  /* seconds */
 #define ENVELOPE_CHECK_MAX	    3600  /* seconds */
+#define ENVELOPE_ROTATION_DEFAULT   3600
+#define ENVELOPE_ROTATION_MAX	    2592000
 
 /** enum envelope_loss - what becomes of devices when a KEK is not well */
 enum envelope_loss {
@@ -54,6 +56,8 @@ struct envelope_kek_config {
 	char provider[32];
 	unsigned int lease;	     /* seconds a device opened by this KEK runs without renewal */
 	unsigned int check_interval; /* seconds from one proof that the KEK is well to the next */
+	/* seconds from one question for its newest version to the next; 0: volumes stay behind */
+	unsigned int rotation_interval;
 	enum envelope_loss on_state[ENVELOPE_PROVIDER_STATES];
 	enum envelope_resume resume;
 	bool lock_on_sleep;

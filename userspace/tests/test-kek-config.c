@@ -29,6 +29,7 @@ static void test_default(void **state)
 	assert_string_equal(config.keystore, ENVELOPE_KEYSTORE_DIRECTORY);
 	assert_int_equal(config.lease, ENVELOPE_LEASE_DEFAULT);
 	assert_int_equal(config.check_interval, 60);
+	assert_int_equal(config.rotation_interval, 3600);
 	assert_int_equal(config.resume, ENVELOPE_RESUME_HELD);
 	assert_false(config.lock_on_sleep);
 	assert_true(config.cache);
@@ -74,11 +75,13 @@ static void test_policy(void **state)
 	struct envelope_error e;
 
 	declare("policy", "[kek]\nprovider = service\nlease = 5\ncheck_interval = 2\n"
+			  "rotation_interval = 0\n"
 			  "on_unreachable = fence\non_not_yet_valid = lease\nresume = all\n"
 			  "lock_on_sleep = yes\ncache = no\n");
 	assert_good(envelope_kek_config_load(directory, "policy", &config, &e));
 	assert_int_equal(config.lease, 5);
 	assert_int_equal(config.check_interval, 2);
+	assert_int_equal(config.rotation_interval, 0);
 	assert_int_equal(config.on_state[ENVELOPE_PROVIDER_UNREACHABLE], ENVELOPE_LOSS_FENCE);
 	assert_int_equal(config.on_state[ENVELOPE_PROVIDER_NOT_YET_VALID], ENVELOPE_LOSS_LEASE);
 	assert_int_equal(config.on_state[ENVELOPE_PROVIDER_DISABLED], ENVELOPE_LOSS_FENCE);
@@ -136,6 +139,8 @@ static void test_bad(void **state)
 		{ "[kek]\nprovider = service\nlease = -60\n", ":3: [kek] lease must be" },
 		{ "[kek]\nprovider = service\n[service]\nkeystore = relative\n", "full path" },
 		{ "[kek]\nprovider = service\ncheck_interval = 0\n", "must be 1 to 3600" },
+		{ "[kek]\nprovider = service\nrotation_interval = 2592001\n",
+		  "must be 0 to 2592000" },
 		{ "[kek]\nprovider = service\non_disabled = stop\n", "must be lease or fence" },
 		{ "[kek]\nprovider = service\non_ok = fence\n", "[kek] on_ok is not known" },
 		{ "[kek]\nprovider = service\nresume = yes\n", "must be none, held or all" },
