@@ -3,7 +3,6 @@
  * Many volumes of the inventory, several at once. Each is a call of its own; what is shared, JSON
  * objects above all, is touched with the lock held only.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,6 @@
 #include "follow.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "health.h"
@@ -13,19 +12,12 @@
 
 static int on_time(sd_event_source *source, uint64_t usec, void *data);
 
-/* Up to a tenth earlier, as checks are; 0 s is never */
-static void ask_later(struct health *h)
+void follow_begin(struct health *h)
 {
-	uint64_t delay = h->config.rotation_interval * SECOND;
+	uint64_t delay = manager_jittered(h->config.rotation_interval * SECOND);
 
-	delay -= delay / 10 * (unsigned int)(rand() % 1000) / 1000;
-	if (delay)
+	if (delay) /* 0 s is never */
 		manager_timer(h->manager, &h->follow.timer, delay, on_time, h);
-}
-
-static const struct envelope_share *share_of(const struct health *h)
-{
-	return &h->sample.shares[h->share];
 }
 
 static bool depends_on(const struct device *device, const struct health *h)
@@ -41,13 +33,13 @@ static void on_answer(struct worker_call *call, const struct envelope_worker_rep
 	struct health *h = (void *)((char *)call - offsetof(struct health, follow.call));
 	struct device *device;
 
-	ask_later(h);
-	if (reply->code != ENVELOPE_OK || !strcmp(reply->version, share_of(h)->version))
+	follow_begin(h);
+	if (reply->code != ENVELOPE_OK || !strcmp(reply->version, health_share(h)->version))
 		return;
 	log_line(LOG_NOTICE,
-		 &(struct log_fields) { .id = LOG_ID_REWRAPPED, .kek = share_of(h)->kek },
-		 "KEK %s has version %s: volumes of version %s follow", share_of(h)->kek,
-		 reply->version, share_of(h)->version);
+		 &(struct log_fields) { .id = LOG_ID_REWRAPPED, .kek = health_share(h)->kek },
+		 "KEK %s has version %s: volumes of version %s follow", health_share(h)->kek,
+		 reply->version, health_share(h)->version);
 	LIST_FOREACH(device, &h->manager->devices, link)
 	device->behind |= depends_on(device, h);
 	follow_go_on(h->manager);
@@ -61,15 +53,9 @@ static int on_time(sd_event_source *source, uint64_t usec, void *data)
 	memset(&h->follow.call, 0, sizeof(h->follow.call));
 	h->follow.call.request.op = ENVELOPE_WORKER_ATTRIBUTES;
 	h->follow.call.done = on_answer;
-	if (worker_call(h->manager, share_of(h)->kek, &h->follow.call, NULL))
-		ask_later(h);
+	if (worker_call(h->manager, health_share(h)->kek, &h->follow.call, NULL))
+		follow_begin(h);
 	return 0;
-}
-
-void follow_begin(struct health *h)
-{
-	if (!h->follow.call.worker)
-		ask_later(h);
 }
 
 void follow_end(struct health *h)
@@ -91,6 +77,7 @@ static void follow(struct device *device)
 	struct envelope_error e;
 
 	device->behind = false;
+	*device->problem = '\0'; /* which the session may tell */
 	op_add_text(parameters, "name", device->name);
 	m->following = !session_start(m, NULL, &method_follow, parameters, false, &e);
 	if (!m->following)

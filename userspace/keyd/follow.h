@@ -19,7 +19,7 @@ struct follow {
 	sd_event_source *timer;
 };
 
-/** follow_begin() - from here on; or anew, where the declaration has changed */
+/** follow_begin() - ask once, when rotation_interval is over, and go on so */
 void follow_begin(struct health *h);
 void follow_end(struct health *h);
 

@@ -15,11 +15,6 @@
 
 static void check(struct health *h);
 
-static const struct envelope_share *share_of(const struct health *h)
-{
-	return &h->sample.shares[h->share];
-}
-
 static int on_time(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct health *h = data;
@@ -51,12 +46,10 @@ uint64_t health_interval(const struct health *h)
 	return interval;
 }
 
-/* Up to a tenth earlier, so that hosts that began together do not ask together */
 static void check_later(struct health *h)
 {
-	uint64_t delay = health_interval(h);
+	uint64_t delay = manager_jittered(health_interval(h));
 
-	delay -= delay / 10 * (unsigned int)(rand() % 1000) / 1000;
 	if (h->verdict.state != ENVELOPE_PROVIDER_OK && delay / 4 > RETRY_MIN)
 		delay /= 4;
 	check_in(h, delay);
@@ -64,7 +57,7 @@ static void check_later(struct health *h)
 
 static void say(const struct health *h, const char *how)
 {
-	const struct envelope_share *share = share_of(h);
+	const struct envelope_share *share = health_share(h);
 
 	log_line(h->verdict.state == ENVELOPE_PROVIDER_OK ? LOG_NOTICE : LOG_WARNING,
 		 &(struct log_fields) { .id = LOG_ID_HEALTH, .kek = share->kek },
@@ -81,7 +74,7 @@ static void enter(struct health *h, enum envelope_provider_state before, const c
 	if (h->verdict.state == ENVELOPE_PROVIDER_OK)
 		h->proved = when;
 	if (h->verdict.withdrawn)
-		cache_purge(h->manager, share_of(h)->kek, share_of(h)->version);
+		cache_purge(h->manager, health_share(h)->kek, health_share(h)->version);
 	if (h->verdict.state != before)
 		say(h, envelope_provider_state_name(h->verdict.state));
 	check_later(h);
@@ -144,7 +137,7 @@ static void check(struct health *h)
 		return; /* under way */
 	if (!take_sample(h))
 		return check_later(h);
-	share = share_of(h);
+	share = health_share(h);
 	h->asked = manager_now();
 	memset(&h->call, 0, sizeof(h->call));
 	request->op = ENVELOPE_WORKER_UNWRAP;
@@ -163,7 +156,8 @@ static struct health *find(struct manager *m, const struct envelope_share *share
 	struct health *h;
 
 	LIST_FOREACH(h, &m->healths, link)
-	if (!strcmp(share_of(h)->kek, share->kek) && !strcmp(share_of(h)->version, share->version))
+	if (!strcmp(health_share(h)->kek, share->kek) &&
+	    !strcmp(health_share(h)->version, share->version))
 		return h;
 	return NULL;
 }
@@ -189,11 +183,10 @@ struct health *health_get(struct manager *m, const struct envelope_token *token,
 		snprintf(h->problem, sizeof(h->problem), "it was not asked yet");
 		LIST_INSERT_HEAD(&m->healths, h, link);
 		check_in(h, 0);
-		h->config = *config;
-		follow_begin(h);
 	}
 	h->config = *config;
-	h->users++;
+	if (!h->users++)
+		follow_begin(h);
 	return h;
 }
 
@@ -261,7 +254,7 @@ void health_declare(struct manager *m, const struct envelope_kek_config *config)
 	struct health *h;
 
 	LIST_FOREACH(h, &m->healths, link)
-	if (!strcmp(share_of(h)->kek, config->name)) {
+	if (!strcmp(health_share(h)->kek, config->name)) {
 		bool other = h->config.rotation_interval != config->rotation_interval;
 
 		h->config = *config;

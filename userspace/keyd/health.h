@@ -39,6 +39,12 @@ struct health {
 	struct follow follow;
 };
 
+/** health_share() - one that the version has wrapped, which names it */
+static inline const struct envelope_share *health_share(const struct health *health)
+{
+	return &health->sample.shares[health->share];
+}
+
 /**
  * health_get() - watch the version that wrapped a share
  * @config: what the host says of the KEK now

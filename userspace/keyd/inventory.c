@@ -34,21 +34,23 @@ static void find_set(struct op *op, const struct envelope_token *token,
 	free(names);
 }
 
+/* What is known of it; nothing, where it cannot be read */
+static void read_record(struct op *op, const char *uuid, struct envelope_record *record)
+{
+	if (envelope_record_read(op->manager->inventory_dir, uuid, record, NULL))
+		memset(record, 0, sizeof(*record));
+}
+
 void inventory_set(struct op *op, const char *uuid, const struct envelope_token *token,
 		   char name[static ENVELOPE_KEK_NAME_MAX + 1])
 {
-	struct envelope_record *record = calloc(1, sizeof(*record));
+	struct envelope_record record;
 	struct envelope_token set;
 
-	*name = '\0';
-	if (!record)
-		return;
-	if (envelope_record_read(op->manager->inventory_dir, uuid, record, NULL))
-		record->n_slots = 0;
-	find_set(op, token, record, name);
+	read_record(op, uuid, &record);
+	find_set(op, token, &record, name);
 	if (*name && envelope_set_load(op->manager->sets_dir, name, &set, NULL))
 		*name = '\0';
-	free(record);
 }
 
 static void add(struct op *op, const struct envelope_token *token,
@@ -63,6 +65,7 @@ static void add(struct op *op, const struct envelope_token *token,
 static void fill(struct op *op, const struct inventory_entry *entry,
 		 const struct envelope_record *old, struct envelope_record *record)
 {
+	memset(record, 0, sizeof(*record));
 	strcpy(record->uuid, entry->uuid);
 	snprintf(record->device, sizeof(record->device), "%s", entry->device);
 	snprintf(record->header, sizeof(record->header), "%s", entry->header);
@@ -85,23 +88,16 @@ static bool says_the_same(struct envelope_record *old, const struct envelope_rec
 
 void inventory_note(struct op *op, const struct inventory_entry *entry)
 {
-	struct envelope_record *old = calloc(1, sizeof(*old)), *record = calloc(1, sizeof(*record));
-	const char *directory = op->manager->inventory_dir;
-	struct envelope_error e = { .message = "out of memory" };
-	bool good = old && record;
+	struct envelope_record old, record;
+	struct envelope_error e;
 
-	if (good) {
-		if (envelope_record_read(directory, entry->uuid, old, NULL))
-			memset(old, 0, sizeof(*old));
-		fill(op, entry, old, record);
-		good = says_the_same(old, record) || !envelope_record_write(directory, record, &e);
-	}
-	if (!good)
+	read_record(op, entry->uuid, &old);
+	fill(op, entry, &old, &record);
+	if (!says_the_same(&old, &record) &&
+	    envelope_record_write(op->manager->inventory_dir, &record, &e))
 		log_line(LOG_WARNING, &(struct log_fields) { .volume = entry->uuid },
 			 "%s: volume %s is not in the inventory as it is: %s", entry->device,
 			 entry->uuid, e.message);
-	free(old);
-	free(record);
 }
 
 static bool has_salt(const struct envelope_record *record, const uint8_t *salt)
@@ -114,14 +110,13 @@ static bool has_salt(const struct envelope_record *record, const uint8_t *salt)
 
 bool inventory_knows(struct op *op, const char *uuid, const struct envelope_slot *slots, size_t n)
 {
-	struct envelope_record *record = calloc(1, sizeof(*record));
-	bool knows = record &&
-		     !envelope_record_read(op->manager->inventory_dir, uuid, record, NULL) &&
-		     record->n_slots == n;
+	struct envelope_record record;
+	bool knows;
 
+	read_record(op, uuid, &record);
+	knows = *record.uuid && record.n_slots == n;
 	for (size_t i = 0; knows && i < n; i++)
-		knows = has_salt(record, slots[i].token.salt);
-	free(record);
+		knows = has_salt(&record, slots[i].token.salt);
 	return knows;
 }
 

@@ -66,14 +66,16 @@ int kek_ensure(struct op *op, const char *name, bool *created, struct envelope_w
 	return r;
 }
 
-int kek_ensure_all(struct op *op, const struct policy *policy, struct envelope_error *e)
+int kek_ensure_all(struct op *op, const struct policy *policy, bool dry_run,
+		   struct envelope_error *e)
 {
 	struct envelope_worker_reply current;
 	bool created;
 	int r = 0;
 
 	for (unsigned int i = 0; i < policy->n && !r; i++)
-		r = kek_ensure(op, policy->keks[i], &created, &current, e);
+		r = dry_run ? kek_attributes(op, policy->keks[i], &current, e)
+			    : kek_ensure(op, policy->keks[i], &created, &current, e);
 	return r;
 }
 

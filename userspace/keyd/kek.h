@@ -23,7 +23,8 @@ int kek_current(struct op *op, const struct envelope_token *token, bool *current
 int kek_ensure(struct op *op, const char *name, bool *created, struct envelope_worker_reply *reply,
 	       struct envelope_error *e);
 
-/** kek_ensure_all() - of all of a policy */
-int kek_ensure_all(struct op *op, const struct policy *policy, struct envelope_error *e);
+/** kek_ensure_all() - of all of a policy; a dry run creates none */
+int kek_ensure_all(struct op *op, const struct policy *policy, bool dry_run,
+		   struct envelope_error *e);
 
 #endif

@@ -47,6 +47,11 @@ uint64_t manager_now(void)
 	return now.tv_sec * SECOND + now.tv_nsec / 1000;
 }
 
+uint64_t manager_jittered(uint64_t usec)
+{
+	return usec - usec / 10 * (unsigned int)(rand() % 1000) / 1000;
+}
+
 int manager_timer(struct manager *m, sd_event_source **source, uint64_t usec,
 		  sd_event_time_handler_t call, void *data)
 {

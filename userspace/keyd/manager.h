@@ -119,6 +119,9 @@ uint64_t manager_now(void);
 int manager_timer(struct manager *m, sd_event_source **source, uint64_t usec,
 		  sd_event_time_handler_t call, void *data);
 
+/** manager_jittered() - up to a tenth earlier: hosts that began together do not ask together */
+uint64_t manager_jittered(uint64_t usec);
+
 /** device_find() - NULL where the main process knows nothing of this name */
 struct device *device_find(struct manager *m, const char *name);
 

@@ -68,6 +68,7 @@ int op_follow(struct op *op, struct json_object **result, struct envelope_error 
 	r = check_not_shared(op, &table, path, header, e);
 	if (r)
 		return r;
+	/* From here on it is what a client might have asked for */
 	op->parameters = rewrap_parameters(path, header, table.uuid);
 	r = op_rewrap(op, result, e);
 	json_object_put(op->parameters);

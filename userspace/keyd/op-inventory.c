@@ -19,7 +19,7 @@ static struct json_object *describe_slot(const struct envelope_record_slot *slot
 	op_add_number(object, "slot", slot->slot);
 	op_add_text(object, "created", slot->created);
 	op_add_number(object, "threshold", slot->threshold);
-	op_add_text(object, "set", *slot->set ? slot->set : NULL);
+	op_add_text(object, "set", text_or_null(slot->set));
 	json_object_object_add(object, "shares", shares);
 	return object;
 }
@@ -32,7 +32,7 @@ static struct json_object *describe(const struct envelope_record *record)
 		json_object_array_add(slots, describe_slot(&record->slots[i]));
 	op_add_text(object, "uuid", record->uuid);
 	op_add_text(object, "device", record->device);
-	op_add_text(object, "header", *record->header ? record->header : NULL);
+	op_add_text(object, "header", text_or_null(record->header));
 	op_add_text(object, "host", record->host);
 	op_add_text(object, "seen", record->seen);
 	json_object_object_add(object, "slots", slots);
@@ -42,30 +42,26 @@ static struct json_object *describe(const struct envelope_record *record)
 int op_inventory(struct op *op, struct json_object **result, struct envelope_error *e)
 {
 	static const char *const known[] = { NULL };
-	struct envelope_record *record = malloc(sizeof(*record));
+	struct envelope_record record;
 	struct json_object *volumes, *warnings;
 	struct envelope_error bad;
 	char **uuids;
-	int r = record ? op_known(op, known, e)
-		       : envelope_fail(e, ENVELOPE_E_FAILED, "out of memory");
+	int r = op_known(op, known, e);
 
 	if (!r)
 		r = envelope_record_list(op->manager->inventory_dir, &uuids, e);
-	if (r) {
-		free(record);
+	if (r)
 		return r;
-	}
 	volumes = json_object_new_array();
 	warnings = json_object_new_array();
 	for (char **uuid = uuids; *uuid; uuid++) {
-		if (envelope_record_read(op->manager->inventory_dir, *uuid, record, &bad))
+		if (envelope_record_read(op->manager->inventory_dir, *uuid, &record, &bad))
 			op_warn(warnings, "%s: this volume is not known", bad.message);
 		else
-			json_object_array_add(volumes, describe(record));
+			json_object_array_add(volumes, describe(&record));
 		free(*uuid);
 	}
 	free(uuids);
-	free(record);
 	*result = json_object_new_object();
 	json_object_object_add(*result, "volumes", volumes);
 	json_object_object_add(*result, "warnings", warnings);

@@ -14,11 +14,6 @@
 #define VERSIONS_SHOWN 1000
 #define PATIENCE_S     30 /* with providers, of all KEKs that a request shows */
 
-static const char *text_or_null(const char *text)
-{
-	return *text ? text : NULL;
-}
-
 /* @end: µs of boot time, after which the provider is asked no more */
 static int add_versions(struct op *op, const char *name, unsigned int n, uint64_t end,
 			struct json_object *array, struct envelope_error *e)

@@ -95,19 +95,6 @@ static int read_parameters(struct op *op, struct rewrap *w, struct envelope_erro
 	return r ? r : op_disk(op, &w->disk, e);
 }
 
-/* Of a dry run nothing stays, not even a KEK `default` that was not there */
-static int check_keks(struct op *op, const struct rewrap *w, struct envelope_error *e)
-{
-	struct envelope_worker_reply attributes;
-	int r = 0;
-
-	if (!w->dry_run)
-		return kek_ensure_all(op, &w->policy, e);
-	for (unsigned int i = 0; i < w->policy.n && !r; i++)
-		r = kek_attributes(op, w->policy.keks[i], &attributes, e);
-	return r;
-}
-
 static bool by_recovery(const struct envelope_token *token)
 {
 	return envelope_recovery_is(&token->shares[0]);
@@ -185,14 +172,15 @@ static int is_due(struct op *op, const struct policy *policy, const struct envel
 		  bool *due, struct envelope_error *e)
 {
 	struct envelope_token set;
-	bool same;
+	bool same = true;
 	int r;
 
+	*due = false;
 	if (*policy->set) {
 		r = set_renew(op, policy->set, NULL, true, due, &set, e);
 		if (!r && !*due)
 			r = set_has(op, policy->set, token, &same, e);
-		*due = *due || !same;
+		*due |= !same;
 		return r;
 	}
 	same = policy_is(policy, token);
@@ -308,7 +296,7 @@ static int rewrap(struct op *op, struct rewrap *w, struct envelope_error *e)
 	int r = read_parameters(op, w, e);
 
 	if (!r)
-		r = check_keks(op, w, e);
+		r = kek_ensure_all(op, &w->policy, w->dry_run, e);
 	if (!r)
 		r = check_uuid(w, e);
 	if (!r)

@@ -41,7 +41,7 @@ int op_set_create(struct op *op, struct json_object **result, struct envelope_er
 	if (!r && !policy.n)
 		r = envelope_fail(e, ENVELOPE_E_USAGE, "a set needs a KEK");
 	if (!r)
-		r = kek_ensure_all(op, &policy, e);
+		r = kek_ensure_all(op, &policy, false, e);
 	if (r)
 		return r;
 	policy_text(&policy, by, sizeof(by));
@@ -60,6 +60,7 @@ int op_set_rewrap(struct op *op, struct json_object **result, struct envelope_er
 	static const char *const known[] = { "name", "keks", "threshold", "dry_run", NULL };
 	char name[ENVELOPE_KEK_NAME_MAX + 1];
 	bool dry_run = false, due;
+	uint32_t threshold = 0;
 	struct envelope_token set;
 	struct policy policy;
 	int r = op_known(op, known, e);
@@ -69,9 +70,15 @@ int op_set_rewrap(struct op *op, struct json_object **result, struct envelope_er
 	if (!r)
 		r = policy_read(op, &policy, e);
 	if (!r)
+		r = op_number(op, "threshold", ENVELOPE_SHARES_MAX, &threshold, e);
+	if (!r && threshold && !policy.n) {
+		envelope_fail(e, ENVELOPE_E_USAGE, "set %s: a threshold is that of KEKs", name);
+		r = envelope_cure(e, "name all that it is to have: --kek");
+	}
+	if (!r)
 		r = op_bool(op, "dry_run", &dry_run, e);
-	if (!r && !dry_run)
-		r = kek_ensure_all(op, &policy, e);
+	if (!r)
+		r = kek_ensure_all(op, &policy, dry_run, e);
 	if (!r)
 		r = set_renew(op, name, policy.n ? &policy : NULL, dry_run, &due, &set, e);
 	if (r)

@@ -125,7 +125,7 @@ static int read_add(struct op *op, struct addition *a, struct envelope_error *e)
 static int add_slot(struct op *op, struct addition *a, struct unlocked *u, struct envelope_error *e)
 {
 	unsigned int slot, opened;
-	int r = a->recovery ? 0 : kek_ensure_all(op, &a->policy, e);
+	int r = a->recovery ? 0 : kek_ensure_all(op, &a->policy, false, e);
 
 	if (!r)
 		r = unlock_disk(op, &a->disk, &a->unlock, u, e);

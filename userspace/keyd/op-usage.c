@@ -30,11 +30,6 @@ struct use {
 	const struct envelope_record *record;
 };
 
-static const char *text_or_null(const char *text)
-{
-	return *text ? text : NULL;
-}
-
 static void add(struct usage *usage, const struct use *use, const struct envelope_record_slot *slot,
 		const char *version)
 {
@@ -85,18 +80,15 @@ static void warn(struct usage *usage, const struct envelope_error *e)
 
 static void add_volume(struct usage *usage, const char *uuid)
 {
-	struct envelope_record *record = malloc(sizeof(*record));
+	struct envelope_record record;
 	struct envelope_error e;
 
-	if (!record)
-		return;
-	if (envelope_record_read(usage->op->manager->inventory_dir, uuid, record, &e))
+	if (envelope_record_read(usage->op->manager->inventory_dir, uuid, &record, &e))
 		warn(usage, &e);
 	else
-		for (unsigned int i = 0; i < record->n_slots; i++)
-			add_slot(usage, &(struct use) { "volume", NULL, uuid, record },
-				 &record->slots[i]);
-	free(record);
+		for (unsigned int i = 0; i < record.n_slots; i++)
+			add_slot(usage, &(struct use) { "volume", NULL, uuid, &record },
+				 &record.slots[i]);
 }
 
 static void add_backup(struct usage *usage, const char *name)

@@ -138,6 +138,11 @@ void op_add_text(struct json_object *object, const char *name, const char *value
 void op_add_number(struct json_object *object, const char *name, uint64_t value);
 void op_add_bool(struct json_object *object, const char *name, bool value);
 
+static inline const char *text_or_null(const char *text)
+{
+	return *text ? text : NULL;
+}
+
 /** op_warn() - add a sentence for the user to an array */
 void op_warn(struct json_object *warnings, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "test.h"
+#include "test-directory.h"
 
 #include "file.h"
 #include "kek-config.h"
-
-static char directory[64];
 
 static void declare_bytes(const char *name, const void *bytes, size_t size)
 {
@@ -176,18 +174,6 @@ static void test_bad(void **state)
 	declare("bad", large);
 	assert_fails(CONFIG, envelope_kek_config_load(directory, "bad", &config, &e));
 	free(large);
-}
-
-static int set_up(void **state)
-{
-	new_directory(directory);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	remove_directory(directory);
-	return 0;
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "test.h"
+#include "test-directory.h"
 
 #include <sys/stat.h>
 
@@ -10,7 +10,6 @@
 
 static const struct envelope_geometry geometry = { .uuid = UUID, .key_size = 64 };
 static const uint8_t dek[64] = { 1, 2, 3 };
-static char directory[64];
 
 static struct envelope_token token_of(unsigned int threshold, const char *kek)
 {
@@ -132,18 +131,6 @@ static void test_damaged(void **state)
 		assert_fails(CONFIG, envelope_pin_read(directory, UUID, &pin, &e));
 		assert_non_null(strstr(e.cure, "--accept-new"));
 	}
-}
-
-static int set_up(void **state)
-{
-	new_directory(directory);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	remove_directory(directory);
-	return 0;
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "test.h"
+#include "test-directory.h"
 
 #include <sys/stat.h>
 
@@ -18,8 +18,6 @@
 	"\",\"device\":\"/dev/vdb\","                                                              \
 	"\"header\":\"\",\"host\":\"here\",\"seen\":\"2026-01-31T12:00:00Z\",\"slots\":[" slots    \
 	"]}"
-
-static char directory[64];
 
 /* As large as one can be */
 static void largest(struct envelope_record *record)
@@ -129,18 +127,6 @@ static void test_damaged(void **state)
 		assert_fails(CONFIG, envelope_record_read(directory, UUID, &record, &e));
 		assert_non_null(strstr(e.cure, "recorded anew"));
 	}
-}
-
-static int set_up(void **state)
-{
-	new_directory(directory);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	remove_directory(directory);
-	return 0;
 }
 
 int main(void)
